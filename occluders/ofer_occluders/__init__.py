@@ -1,0 +1,1 @@
+"""The occlusion families of the paper, one file per family."""

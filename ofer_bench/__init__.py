@@ -1,0 +1,3 @@
+"""Benchmark and evaluation suite for occluded facial expression recognition."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,94 @@
+"""The one module that plugins import. Names are loaded on first use, so importing it costs nothing."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ofer_bench.core.errors import (
+        DatasetMissing,
+        ImageUnreadable,
+        OccluderError,
+        OferBenchError,
+        PluginError,
+        WeightsMismatch,
+    )
+    from ofer_bench.core.expressions import EXPRESSIONS, Expression
+    from ofer_bench.core.hashing import digest
+    from ofer_bench.core.seeding import derive_rng, derive_seed, torch_seed
+    from ofer_bench.core.types import (
+        Card,
+        Detection,
+        FaceBatch,
+        FaceSet,
+        Occlusion,
+        Prediction,
+        Reconstruction,
+        Split,
+    )
+    from ofer_bench.engine.augment import random_affine, random_colour, random_erasing
+    from ofer_bench.engine.training import fit_epochs, learning_rate, optimiser, shuffled_batches, steps_per_epoch
+    from ofer_bench.occlusion.patches import patch_mask_to_pixels, pixel_mask_to_patches
+    from ofer_bench.plugins.protocols import (
+        Classifier,
+        Component,
+        ComponentSettings,
+        Detector,
+        Occluder,
+        OcclusionRequest,
+        Reconstructor,
+        Trainable,
+        TrainingSink,
+    )
+    from ofer_bench.spec.profile import Recipe
+
+_HOME = {
+    "core.errors": (
+        "DatasetMissing",
+        "ImageUnreadable",
+        "OccluderError",
+        "OferBenchError",
+        "PluginError",
+        "WeightsMismatch",
+    ),
+    "core.expressions": ("EXPRESSIONS", "Expression"),
+    "core.hashing": ("digest",),
+    "core.seeding": ("derive_rng", "derive_seed", "torch_seed"),
+    "core.types": (
+        "Card",
+        "Detection",
+        "FaceBatch",
+        "FaceSet",
+        "Occlusion",
+        "Prediction",
+        "Reconstruction",
+        "Split",
+    ),
+    "engine.augment": ("random_affine", "random_colour", "random_erasing"),
+    "engine.training": ("fit_epochs", "learning_rate", "optimiser", "shuffled_batches", "steps_per_epoch"),
+    "occlusion.patches": ("patch_mask_to_pixels", "pixel_mask_to_patches"),
+    "plugins.protocols": (
+        "Classifier",
+        "Component",
+        "ComponentSettings",
+        "Detector",
+        "Occluder",
+        "OcclusionRequest",
+        "Reconstructor",
+        "Trainable",
+        "TrainingSink",
+    ),
+    "spec.profile": ("Recipe",),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"ofer_bench.{_MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_MODULE_OF)

@@ -1,0 +1,73 @@
+"""Typed errors. Every message says what is wrong and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class OferBenchError(Exception):
+    """Base of all errors that a user can cause and mend; ``exit_code`` is the CLI's."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        self.hint = hint
+        super().__init__(f"{message}\n  fix: {hint}" if hint else message)
+
+
+class UnknownName(OferBenchError):
+    """A name that is not registered; suggests the nearest ones."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], close: Iterable[str] = ()) -> None:
+        close = list(close)
+        hint = f"did you mean {' or '.join(repr(c) for c in close)}?" if close else None
+        super().__init__(
+            f"unknown {kind} {name!r}", hint=hint or f"known: {', '.join(sorted(known)) or '(none)'}"
+        )
+        self.kind, self.name = kind, name
+
+
+class SpecError(OferBenchError):
+    """A YAML file or a command-line value that does not fit its model."""
+
+    def __init__(self, source: str | Path, problem: str, *, line: int | None = None, hint: str | None = None):
+        where = f"{source}:{line}" if line is not None else str(source)
+        super().__init__(f"{where}: {problem}", hint=hint)
+        self.line = line
+
+
+class DatasetMissing(OferBenchError):
+    """A data set whose files are not where they should be."""
+
+    exit_code = 3
+
+    def __init__(self, name: str, *, root: str | Path | None, hint: str) -> None:
+        super().__init__(f"data set {name} not found at {root}" if root else f"data set {name} has no root", hint=hint)
+        self.name = name
+
+
+class ImageUnreadable(OferBenchError):
+    """One image that can't be decoded or has no usable content."""
+
+    exit_code = 1
+
+    def __init__(self, path: str | Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}", hint="replace or remove the file; it counts as a failure until then")
+        self.path = Path(path)
+
+
+class OccluderError(OferBenchError):
+    """An occlusion that can't be made as asked (ratio out of range, empty object folder)."""
+
+
+class StoreError(OferBenchError):
+    """An artefact that can't be written or is damaged."""
+
+
+class PluginError(OferBenchError):
+    """A plugin that can't be loaded or breaks its contract."""
+
+
+class WeightsMismatch(OferBenchError):
+    """Weights that don't cover the model they are loaded into."""

@@ -1,0 +1,130 @@
+"""What the harness asks of a plugin. Nothing to inherit: any class of this shape will do.
+
+A component is built as ``Class(settings, upstream)``; ``upstream`` maps the ids of ``Card.requires`` to trained
+components on the same device. Its learned state travels as ``state_dict`` / ``load_state_dict`` (name -> tensor),
+so a ``torch.nn.Module`` is a component as it stands. Upstream components must stay out of ``state_dict``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from ofer_bench.core.types import Detection, FaceBatch, FaceSet, Occlusion, Prediction, Reconstruction
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor
+
+    from ofer_bench.spec.profile import Recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComponentSettings:
+    """Sizes given by the profile: ``image_size`` and ``patch_size`` in pixels, free ``model`` parameters."""
+
+    image_size: int
+    patch_size: int
+    num_classes: int
+    model: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def grid(self) -> int:
+        """Patches along one side."""
+        return self.image_size // self.patch_size
+
+
+class TrainingSink(Protocol):
+    """Where ``fit`` reports to: shows progress and keeps the log beside the weights."""
+
+    def progress(self, done: int, total: int, unit: str = "images") -> None:
+        """Tell how much of the whole training is done."""
+        ...
+
+    def log(self, step: int, **values: float) -> None:
+        """Keep named values of one step or epoch."""
+        ...
+
+
+@runtime_checkable
+class Component(Protocol):
+    """Anything with learned state and a device."""
+
+    def to(self, device: torch.device | str) -> Any:
+        """Move to a device."""
+        ...
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the learned state."""
+        ...
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any:
+        """Restore the learned state."""
+        ...
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """A component that learns. ``train`` and ``val`` are clean and subject-disjoint; models are selected on ``val``."""
+
+    def fit(self, train: FaceSet, val: FaceSet, recipe: Recipe, seed: int, out: TrainingSink) -> None:
+        """Train in place on the component's device."""
+        ...
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Finds occluded patches."""
+
+    def detect(self, batch: FaceBatch) -> Detection:
+        """Score the patches of ``batch.image``; must not look at ``occluded``, ``clean`` or ``label``."""
+        ...
+
+
+@runtime_checkable
+class Reconstructor(Protocol):
+    """Restores occluded patches."""
+
+    def reconstruct(self, batch: FaceBatch, mask_patch: Tensor) -> Reconstruction:
+        """Restore the patches where ``mask_patch`` bool [B,G,G] is True."""
+        ...
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """Recognises expressions."""
+
+    def predict(self, batch: FaceBatch) -> Prediction:
+        """Return logits in the canonical order for ``batch.image``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OcclusionRequest:
+    """What an occluder is asked for.
+
+    ``ratio`` (lo, hi) in [0,1] is the share of occluded pixels to reach, lo == hi for patch occluders;
+    ``patch_size`` in pixels; ``relevance`` float32 [G,G] (higher = more relevant) for CAM-guided occluders;
+    ``fill`` sRGB 0-255 is the data set's mean colour; ``params`` are the occluder's own options.
+    """
+
+    ratio: tuple[float, float]
+    patch_size: int
+    fill: tuple[int, int, int]
+    relevance: np.ndarray | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Occluder(Protocol):
+    """Makes occlusions: sampling and applying are separate, so that an occlusion can be replayed."""
+
+    def sample(self, image: np.ndarray, request: OcclusionRequest, rng: np.random.Generator) -> Occlusion:
+        """Draw one occlusion for ``image`` uint8 [H,W,3]."""
+        ...
+
+    def apply(self, image: np.ndarray, occlusion: Occlusion) -> np.ndarray:
+        """Return a new occluded image uint8 [H,W,3]; pixels outside ``occlusion.mask`` stay as they are."""
+        ...

@@ -1,0 +1,57 @@
+"""Profiles: the sizes and training recipes of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Recipe(_Strict):
+    """How a component is trained. ``extra`` holds what only that component understands."""
+
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    lr: float = Field(gt=0)
+    weight_decay: float = Field(default=0.05, ge=0)
+    warmup_epochs: float = Field(default=1.0, ge=0)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+
+class ComponentProfile(_Strict):
+    """Model parameters and recipe of one component."""
+
+    model: dict[str, Any] = Field(default_factory=dict)
+    recipe: Recipe | None = None
+
+
+class ParaFaceSize(_Strict):
+    """Number of subjects per split; each shows every expression ``repeats`` times."""
+
+    train_subjects: int = Field(ge=1)
+    val_subjects: int = Field(ge=1)
+    test_subjects: int = Field(ge=1)
+    repeats: int = Field(default=1, ge=1)
+
+
+class Profile(_Strict):
+    """Everything that scales with the hardware."""
+
+    name: str
+    image_size: int = Field(ge=16, le=1024)
+    patch_size: int = Field(ge=4)
+    eval_batch_size: int = Field(default=128, ge=1)
+    precision: str = Field(default="fp32", pattern="^(fp32|bf16)$")
+    paraface: ParaFaceSize
+    components: dict[str, ComponentProfile] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Profile:
+        if self.image_size % self.patch_size:
+            raise ValueError("image_size must be a multiple of patch_size")
+        return self

@@ -1,0 +1,1 @@
+"""Definitions of the tables and figures, and the published numbers."""
