@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Split,
     )
     from ofer_bench.engine.augment import random_affine, random_colour, random_erasing
+    from ofer_bench.engine.notebook import load_split, load_system
     from ofer_bench.engine.training import fit_epochs, learning_rate, optimiser, shuffled_batches, steps_per_epoch
     from ofer_bench.occlusion.patches import patch_mask_to_pixels, pixel_mask_to_patches
     from ofer_bench.plugins.protocols import (
@@ -66,6 +67,7 @@ _HOME = {
         "Split",
     ),
     "engine.augment": ("random_affine", "random_colour", "random_erasing"),
+    "engine.notebook": ("load_split", "load_system"),
     "engine.training": ("fit_epochs", "learning_rate", "optimiser", "shuffled_batches", "steps_per_epoch"),
     "occlusion.patches": ("patch_mask_to_pixels", "pixel_mask_to_patches"),
     "plugins.protocols": (

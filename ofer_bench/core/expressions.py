@@ -5,10 +5,10 @@ Data sets map *names* into this order; integer codes are never shared between da
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from enum import Enum
 
 from ofer_bench.core.errors import UnknownName
+from ofer_bench.core.naming import close_names
 
 
 class Expression(Enum):
@@ -36,7 +36,7 @@ class Expression(Enum):
             return cls(key)
         except ValueError:
             known = sorted({*EXPRESSIONS, *_ALIASES})
-            raise UnknownName("expression", name, known, get_close_matches(key, known, n=1)) from None
+            raise UnknownName("expression", name, known, close_names(key, known)) from None
 
 
 EXPRESSIONS: tuple[str, ...] = tuple(e.value for e in Expression)

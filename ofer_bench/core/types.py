@@ -166,3 +166,21 @@ class Card:
     licence: str = "MIT"
     expected_failures: Mapping[str, str] = field(default_factory=dict)
     notes: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableSample:
+    """A sample whose image can't be decoded: it stays in every count, as a wrong answer."""
+
+    sample_id: str
+    label: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitData:
+    """What a reader returns for one part: faces, one attribute mapping per face, and the unreadable samples."""
+
+    faces: FaceSet
+    attributes: Sequence[Mapping[str, Any]]
+    unreadable: Sequence[UnreadableSample] = ()

@@ -1,0 +1,47 @@
+"""Cut-outs from a user's folder of RGBA PNG files."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from ofer_bench.api import OccluderError
+from ofer_occluders.colour import to_linear
+from ofer_occluders.cutouts import Cutout
+
+
+def list_folder(folder: Path) -> list[str]:
+    """Return the names of the PNG files in ``folder``, sorted, so that no file system decides the order."""
+    try:
+        names = sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() == ".png")
+    except OSError as error:
+        raise OccluderError(
+            f"object folder {folder} can't be read: {error.strerror}", hint="name a folder of RGBA PNG files"
+        ) from error
+    if not names:
+        raise OccluderError(f"object folder {folder} holds no PNG file", hint="put RGBA cut-outs there")
+    return names
+
+
+def load_cutout(path: Path) -> tuple[Cutout, str]:
+    """Load a PNG with alpha; return it with the SHA-256 of its bytes. OccluderError when unusable."""
+    from PIL import Image
+
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        with Image.open(path) as opened:
+            if "A" not in opened.getbands() and "transparency" not in opened.info:
+                raise OccluderError(f"cut-out {path} has no alpha channel", hint="save it as an RGBA PNG")
+            pixels = np.asarray(opened.convert("RGBA")).astype(np.float32) / 255
+    except (OSError, SyntaxError) as error:
+        raise OccluderError(
+            f"cut-out {path} can't be read: {error}", hint="replace or remove the file"
+        ) from error
+    if not (pixels[..., 3] > 0).any():
+        raise OccluderError(f"cut-out {path} is fully transparent", hint="replace or remove the file")
+    rgba = np.concatenate([to_linear(pixels[..., :3]) * pixels[..., 3:], pixels[..., 3:]], axis=-1)
+    height, width = rgba.shape[:2]
+    rgba.setflags(write=False)
+    return Cutout(rgba=rgba, unit=float(max(height, width)), anchor=(width / 2, height / 2)), digest

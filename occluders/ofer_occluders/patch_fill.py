@@ -1,0 +1,59 @@
+"""Occlusion of whole patches with one colour, shared by the patch occluders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ofer_bench.api import OccluderError, Occlusion, OcclusionRequest
+from ofer_occluders.checks import check_image, check_ratio, check_same_size
+
+
+def patch_grid(image: np.ndarray, patch_size: int) -> tuple[int, int]:
+    """Return the rows and columns of patches in ``image`` [H,W,3]; OccluderError when they don't tile it."""
+    height, width = image.shape[:2]
+    if patch_size < 1 or height % patch_size or width % patch_size:
+        raise OccluderError(
+            f"patches of {patch_size} px don't tile an image of {height}x{width} px",
+            hint="make the image size a multiple of the patch size",
+        )
+    return height // patch_size, width // patch_size
+
+
+def patch_count(request: OcclusionRequest, patches: int, rng: np.random.Generator) -> int:
+    """Return round(p * patches), p being the one requested ratio or drawn uniformly in [lo, hi]."""
+    lo, hi = request.ratio
+    check_ratio(request.ratio)
+    return round((lo if lo == hi else float(rng.uniform(lo, hi))) * patches)
+
+
+def patch_occlusion(image: np.ndarray, request: OcclusionRequest, patches: Sequence[int]) -> Occlusion:
+    """Describe the filling of ``patches`` (row-major indices) of ``image`` uint8 [H,W,3]."""
+    params: dict[str, Any] = {
+        "size": [int(side) for side in image.shape[:2]],
+        "patch_size": int(request.patch_size),
+        "patches": sorted(int(index) for index in patches),
+        "fill": [int(value) for value in request.fill],
+    }
+    mask = _mask(params)
+    return Occlusion(params=params, mask=mask, ratio=float(mask.mean()))
+
+
+def fill_patches(image: np.ndarray, occlusion: Occlusion) -> np.ndarray:
+    """Return a copy of ``image`` uint8 [H,W,3] with the patches of ``occlusion`` filled."""
+    check_image(image)
+    check_same_size(image, occlusion.params["size"])
+    occluded = image.copy()
+    occluded[_mask(occlusion.params)] = np.asarray(occlusion.params["fill"], dtype=np.uint8)
+    return occluded
+
+
+def _mask(params: Mapping[str, Any]) -> np.ndarray:
+    height, width = params["size"]
+    side = params["patch_size"]
+    cells = np.zeros((height // side) * (width // side), dtype=bool)
+    cells[params["patches"]] = True
+    grid = cells.reshape(height // side, width // side)
+    return grid.repeat(side, axis=0).repeat(side, axis=1)

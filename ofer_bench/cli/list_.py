@@ -1,0 +1,107 @@
+"""``ofer-bench list``: what there is."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from typing import Annotated, Any
+
+import typer
+
+
+class Listing(str, Enum):
+    """What can be listed."""
+
+    systems = "systems"
+    splits = "splits"
+    occluders = "occluders"
+    metrics = "metrics"
+    suites = "suites"
+    reports = "reports"
+
+
+def list_(
+    what: Annotated[Listing, typer.Argument(help="What to list.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """List systems, splits, occluders, metrics, suites or reports."""
+    rows = _ROWS[what]()
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in rows[0] if rows else ():
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console().print(table)
+    _warn_of_broken()
+
+
+def _warn_of_broken() -> None:
+    from ofer_bench.plugins.discovery import registry
+
+    for name, problem in registry().broken.items():
+        typer.secho(f"broken plugin {name}: {problem}", fg="yellow", err=True)
+
+
+def _plugins(*kinds: str) -> list[dict[str, Any]]:
+    from ofer_bench.plugins.discovery import registry
+
+    return [
+        {"id": e.card.id, "kind": e.card.kind, "title": e.card.title, "fidelity": e.card.fidelity, "from": e.origin}
+        for e in registry().of_kind(*kinds)
+    ]
+
+
+def _systems() -> list[dict[str, Any]]:
+    rows = [r for kind in ("system", "classifier", "detector", "reconstructor", "backbone") for r in _plugins(kind)]
+    return rows
+
+
+def _splits() -> list[dict[str, Any]]:
+    from ofer_bench.engine.config import SUITES, load_suite
+    from ofer_bench.spec.datasets import load_datasets
+    from ofer_bench.spec.yaml_io import packaged_names
+
+    rows = []
+    suites = [load_suite(name) for name in packaged_names(SUITES)]
+    for name, spec in load_datasets().datasets.items():
+        present = spec.path is None or spec.path.is_dir()
+        derived = {o.split.replace("{data}", name) for suite in suites for o in suite.occlusions.values()}
+        for split in sorted({name, *derived}, key=lambda s: (s != name, s)):
+            rows.append({"split": split, "reader": spec.reader, "licence": spec.licence, "present": present})
+    return rows
+
+
+def _metrics() -> list[dict[str, Any]]:
+    from ofer_bench.metrics.info import METRICS
+
+    return [{"metric": m.name, "definition": m.definition, "unit": m.unit, "title": m.title} for m in METRICS]
+
+
+def _suites() -> list[dict[str, Any]]:
+    from ofer_bench.engine.config import SUITES, load_suite
+    from ofer_bench.spec.yaml_io import packaged_names
+
+    suites = [load_suite(name) for name in packaged_names(SUITES)]
+    return [{"suite": s.name, "version": s.version, "title": s.title} for s in suites]
+
+
+def _reports() -> list[dict[str, Any]]:
+    from ofer_bench.report.spec import report_specs
+
+    return [{"id": s.id, "kind": s.kind, "title": s.title} for s in report_specs()]
+
+
+_ROWS = {
+    Listing.systems: _systems,
+    Listing.splits: _splits,
+    Listing.occluders: lambda: _plugins("occluder"),
+    Listing.metrics: _metrics,
+    Listing.suites: _suites,
+    Listing.reports: _reports,
+}

@@ -1,0 +1,69 @@
+"""Options that several verbs share, and how they become a run configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ofer_bench.engine.config import RunConfig
+
+SuiteArgument = Annotated[str, typer.Argument(help="Suite name, or a suite .yaml file.")]
+DataOption = Annotated[
+    list[str] | None, typer.Option("--data", help="Data set of datasets.yaml; repeatable. [default: ParaFace]")
+]
+SplitOption = Annotated[
+    list[str] | None, typer.Option("--split", help="Only this split, e.g. Syn-ParaFace; repeatable.")
+]
+SystemOption = Annotated[
+    list[str] | None, typer.Option("--system", help="Only this system, e.g. latent-ofer; repeatable.")
+]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option("--profile", help="quick, standard, paper or a .yaml file. [default: by the hardware]"),
+]
+SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="Number of training seeds.")]
+DeviceOption = Annotated[str | None, typer.Option("--device", help="cpu or cuda. [default: cuda where there is one]")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a profile value, e.g. components.dan.recipe.epochs=3; repeatable."),
+]
+
+
+def configure(
+    suite: str,
+    data: list[str] | None,
+    split: list[str] | None,
+    system: list[str] | None,
+    profile: str | None,
+    seeds: int,
+    device: str | None,
+    overrides: list[str] | None,
+) -> RunConfig:
+    """Resolve command-line values to a run configuration."""
+    from ofer_bench.core.errors import UnknownName
+    from ofer_bench.core.naming import close_names
+    from ofer_bench.engine.config import RunConfig, load_profile, load_suite, restrict
+    from ofer_bench.engine.device import choose_device, choose_profile
+    from ofer_bench.plugins.discovery import registry
+
+    chosen = load_suite(suite)
+    for name in system or []:
+        if name not in chosen.systems:
+            registry().card(name, kind=("system", "classifier"))
+    datasets = tuple(data or ["ParaFace"])
+    known = [n for d in datasets for n in (d, *(o.split.replace("{data}", d) for o in chosen.occlusions.values()))]
+    for name in split or []:
+        if name not in known:
+            raise UnknownName("split", name, set(known), close_names(name, known))
+    used = choose_device(device)
+    return RunConfig(
+        suite=restrict(chosen, tuple(system or ())),
+        profile=load_profile(choose_profile(used, profile, chosen.profile), tuple(overrides or ())),
+        datasets=datasets,
+        splits=tuple(split or ()),
+        seeds=seeds,
+        device=used,
+    )

@@ -1,0 +1,66 @@
+"""``ofer-bench run``: a suite from nothing to a report."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ofer_bench.cli.options import (
+    DataOption,
+    DeviceOption,
+    ProfileOption,
+    SeedsOption,
+    SetOption,
+    SplitOption,
+    SuiteArgument,
+    SystemOption,
+    configure,
+)
+
+CELL_FAILED = 1
+
+
+def run(
+    suite: SuiteArgument = "core",
+    data: DataOption = None,
+    split: SplitOption = None,
+    system: SystemOption = None,
+    profile: ProfileOption = None,
+    seeds: SeedsOption = 1,
+    device: DeviceOption = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Run directory. [default: runs/SUITE-PROFILE]")] = None,
+    overrides: SetOption = None,
+) -> None:
+    """Run a suite: data, training, occlusion, detection, reconstruction, recognition, report.
+
+    What is in the store is not made again; a stopped run goes on with the same command.
+    """
+    started = time.perf_counter()
+    from rich.console import Console
+
+    from ofer_bench.cli.live import progress_view
+    from ofer_bench.engine.run import default_out, run_suite
+    from ofer_bench.report.build import build_report, summary_tables
+    from ofer_bench.report.terminal import print_table
+    from ofer_bench.spec.datasets import load_datasets
+    from ofer_bench.store.artefacts import Store
+    from ofer_bench.store.location import default_store
+
+    config = configure(suite, data, split, system, profile, seeds, device, overrides)
+    target = out or default_out(config)
+    with progress_view() as view:
+        view.note(f"suite {config.suite.name}, profile {config.profile.name}, device {config.device}, into {target}")
+        execution = run_suite(config, load_datasets(), Store(default_store()), target, sys.argv, view)
+        view.note("writing the report")
+        index = build_report(target)
+    console = Console()
+    for table in summary_tables(target):
+        print_table(table, console)
+    console.print(f"report: {index}  ({time.perf_counter() - started:.0f} s)", soft_wrap=True)
+    if execution.failures:
+        console.print(f"[red]{len(execution.failures)} stages failed; see run.json[/red]")
+        raise typer.Exit(CELL_FAILED)

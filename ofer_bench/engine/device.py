@@ -1,0 +1,27 @@
+"""Choice of device and profile by the hardware at hand."""
+
+from __future__ import annotations
+
+from ofer_bench.core.errors import SpecError
+
+
+def choose_device(wanted: str | None) -> str:
+    """Return ``cuda`` where there is one, else ``cpu``; an explicit wish is checked."""
+    import torch
+
+    if wanted is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(wanted).type
+    except RuntimeError:
+        raise SpecError("--device", f"{wanted!r} is no device", hint="use cpu or cuda") from None
+    if kind not in ("cpu", "cuda"):
+        raise SpecError("--device", f"{wanted!r} is not supported", hint="use cpu or cuda")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise SpecError("--device", "no CUDA device is visible to torch", hint="use --device cpu, or check the driver")
+    return wanted
+
+
+def choose_profile(device: str, wanted: str | None, suites: str | None) -> str:
+    """An explicit wish, else the suite's own, else ``standard`` on CUDA and ``quick`` on the CPU."""
+    return wanted or suites or ("standard" if device.startswith("cuda") else "quick")

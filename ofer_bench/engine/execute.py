@@ -1,0 +1,74 @@
+"""Local execution of a plan: what is in the store is taken from there, the rest is made and stored."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ofer_bench.core.errors import OferBenchError
+from ofer_bench.engine.pool import ComponentPool
+from ofer_bench.engine.progress import Progress
+from ofer_bench.engine.stages import Plan, Stage, Workspace
+from ofer_bench.store.artefacts import Artefact, Store
+
+
+@dataclass(slots=True)
+class Execution:
+    """What became of every stage: its artefact, or why there is none."""
+
+    artefacts: dict[str, Artefact] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def failed(self, stage_id: str) -> str | None:
+        """Return why a stage has no output, or None."""
+        return self.failures.get(stage_id)
+
+
+def execute(plan: Plan, store: Store, device: str, progress: Progress) -> Execution:
+    """Make every stage of ``plan``. A failing stage takes only its dependants with it.
+
+    Errors that would hit every stage alike (missing data, a full disk, a broken plugin) are raised; whatever has
+    been stored until then stays.
+    """
+    done = Execution()
+    for stage in plan.stages.values():
+        found = store.find(stage.kind, stage.key)
+        if found is not None:
+            done.artefacts[stage.id] = found
+    progress.begin(len(plan.stages), len(done.artefacts))
+    pool = ComponentPool(device, lambda stage_id: done.artefacts[stage_id].path)
+    for stage in plan.stages.values():
+        if stage.id in done.artefacts:
+            continue
+        lost = next((name for name in stage.inputs if name in done.failures), None)
+        if lost is not None:
+            done.failures[stage.id] = f"needs {lost}, which failed: {done.failures[lost]}"
+            continue
+        _make(stage, store, pool, device, progress, done)
+    return done
+
+
+def _make(
+    stage: Stage, store: Store, pool: ComponentPool, device: str, progress: Progress, done: Execution
+) -> None:
+    work = Workspace(
+        artefact=lambda name: done.artefacts[name], pool=pool, device=device, advance=progress.advance
+    )
+
+    def write(folder: Path) -> Mapping[str, Any]:
+        return {"stage": stage.id, **stage.produce(work, folder)}
+
+    progress.stage(stage.id)
+    started = time.perf_counter()
+    try:
+        done.artefacts[stage.id] = store.produce(stage.kind, stage.key, write)
+    except OferBenchError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one failing plugin must not lose the results of the others
+        done.failures[stage.id] = f"{type(error).__name__}: {error}"
+        progress.fail(stage.id, done.failures[stage.id])
+        return
+    progress.finish(stage.id, time.perf_counter() - started)

@@ -1,0 +1,66 @@
+"""How stage outputs look on disk: arrays as ``.npy``, tables as ``.parquet``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ofer_bench.core.types import FaceSet, SplitData
+
+
+def write_split(folder: Path, data: SplitData) -> dict[str, Any]:
+    """Write images and the index of one part; unreadable samples stand at the end of the index."""
+    np.save(folder / "image.npy", data.faces.image)
+    rows: list[dict[str, Any]] = [
+        {"sample_id": sample, "label": int(label), "error": "", **attributes}
+        for sample, label, attributes in zip(data.faces.sample_id, data.faces.label, data.attributes, strict=True)
+    ]
+    rows += [{"sample_id": u.sample_id, "label": u.label, "error": u.error} for u in data.unreadable]
+    pd.DataFrame(rows).to_parquet(folder / "index.parquet", index=False)
+    colour = data.faces.image.reshape(-1, 3).mean(axis=0, dtype=np.float64).round().astype(int).tolist()
+    return {"n": len(data.faces), "n_unreadable": len(data.unreadable), "mean_colour": colour}
+
+
+def read_faces(folder: Path) -> FaceSet:
+    """Open the readable faces of a split; the images stay on disk until used."""
+    index = pd.read_parquet(folder / "index.parquet", columns=["sample_id", "label", "error"])
+    index = index[index["error"] == ""]
+    return FaceSet(
+        image=np.load(folder / "image.npy", mmap_mode="r"),
+        label=index["label"].to_numpy(np.int64),
+        sample_id=tuple(index["sample_id"]),
+    )
+
+
+def read_unreadable(folder: Path) -> pd.DataFrame:
+    """Return ``sample_id``, ``label`` and ``error`` of the samples that could not be decoded."""
+    index = pd.read_parquet(folder / "index.parquet", columns=["sample_id", "label", "error"])
+    return index[index["error"] != ""].reset_index(drop=True)
+
+
+def write_occluded(folder: Path, image: np.ndarray, mask: np.ndarray, params: Sequence[Mapping[str, Any]]) -> None:
+    """Write occluded images, their exact masks (one bit a pixel) and the replayable parameters."""
+    from ofer_bench.core.hashing import canonical_json
+
+    np.save(folder / "image.npy", image)
+    np.save(folder / "mask.npy", np.packbits(mask, axis=-1))
+    text = "".join(canonical_json(p) + "\n" for p in params)
+    (folder / "params.jsonl").write_text(text, encoding="utf-8")
+
+
+def read_occluded(split: Path, occluded: Path) -> FaceSet:
+    """Open an occluded cell together with its clean twin."""
+    clean = read_faces(split)
+    size = clean.image_size
+    mask = np.unpackbits(np.load(occluded / "mask.npy"), axis=-1, count=size).astype(bool)
+    return FaceSet(
+        image=np.load(occluded / "image.npy", mmap_mode="r"),
+        label=clean.label,
+        sample_id=clean.sample_id,
+        occluded=mask,
+        clean=clean.image,
+    )

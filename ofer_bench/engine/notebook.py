@@ -1,0 +1,84 @@
+"""Splits and systems outside a run: for notebooks, single images and scripts."""
+
+from __future__ import annotations
+
+from ofer_bench.core.errors import PluginError, UnknownName
+from ofer_bench.core.naming import close_names
+from ofer_bench.core.types import FaceSet
+from ofer_bench.engine.config import RunConfig, load_profile, load_suite, system_spec
+from ofer_bench.engine.device import choose_device, choose_profile
+from ofer_bench.engine.execute import Execution, execute
+from ofer_bench.engine.files import read_faces, read_occluded
+from ofer_bench.engine.plan import Blueprint, Planner, compositions
+from ofer_bench.engine.pool import ComponentPool
+from ofer_bench.engine.progress import Progress, Silent
+from ofer_bench.engine.system import System
+from ofer_bench.spec.datasets import load_datasets
+from ofer_bench.store.artefacts import Store
+from ofer_bench.store.location import default_store
+
+
+def load_system(
+    system_id: str,
+    profile: str | None = None,
+    device: str | None = None,
+    *,
+    data: str = "ParaFace",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> System:
+    """Return a trained system, e.g. ``load_system("latent-ofer", profile="quick")``.
+
+    What is not in the store yet is trained first, which takes minutes.
+    """
+    config = notebook_config(profile, device, data)
+    blueprint = Blueprint()
+    planner = Planner(config, data, load_datasets(), seed, blueprint)
+    spec = system_spec(config.suite, system_id, compositions())
+    parts = {kind: planner.component(name) for kind, name in spec.model_dump().items() if name is not None}
+    execution = executed(blueprint, config, progress or Silent())
+    pool = ComponentPool(config.device, lambda stage: execution.artefacts[stage].path)
+    return System(
+        id=system_id,
+        image_size=config.profile.image_size,
+        patch_size=config.profile.patch_size,
+        device=config.device,
+        **{kind: pool.get(stage, recipe) for kind, (stage, recipe) in parts.items()},
+    )
+
+
+def load_split(name: str, profile: str | None = None, device: str | None = None, *, data: str = "ParaFace") -> FaceSet:
+    """Return the test faces of a split by its name, e.g. ``"Syn-ParaFace"``, with masks and clean twins."""
+    config = notebook_config(profile, device, data)
+    blueprint = Blueprint()
+    planner = Planner(config, data, load_datasets(), 0, blueprint)
+    families = {o.split.replace("{data}", data): family for family, o in reversed(config.suite.occlusions.items())}
+    if name != data and name not in families:
+        raise UnknownName("split", name, {data, *families}, close_names(name, {data, *families}))
+    cell = planner.clean_cell() if name == data else planner.family(families[name])[0]
+    execution = executed(blueprint, config, Silent())
+    split = execution.artefacts[cell.split_stage].path
+    if cell.occlude_stage is None:
+        return read_faces(split)
+    return read_occluded(split, execution.artefacts[cell.occlude_stage].path)
+
+
+def notebook_config(profile: str | None, device: str | None, data: str) -> RunConfig:
+    """Return the core suite on one data set, with profile and device chosen as ``run`` chooses them."""
+    suite, used = load_suite("core"), choose_device(device)
+    return RunConfig(
+        suite=suite,
+        profile=load_profile(choose_profile(used, profile, suite.profile)),
+        datasets=(data,),
+        splits=(),
+        seeds=1,
+        device=used,
+    )
+
+
+def executed(blueprint: Blueprint, config: RunConfig, progress: Progress) -> Execution:
+    """Execute a blueprint in the default store; here, unlike in a run, a failed stage raises."""
+    execution = execute(blueprint.plan, Store(default_store()), config.device, progress)
+    for stage, error in execution.failures.items():
+        raise PluginError(f"{stage} failed: {error}")
+    return execution

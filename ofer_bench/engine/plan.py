@@ -1,0 +1,323 @@
+"""From suite, profile and data set to a plan of stages and a list of what is to be scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ofer_bench.core.types import Card
+from ofer_bench.engine.config import RunConfig, system_spec
+from ofer_bench.engine.pool import ComponentRecipe
+from ofer_bench.engine.produce_data import occlude_producer, relevance_producer, split_producer
+from ofer_bench.engine.produce_models import (
+    Cell,
+    detect_producer,
+    predict_producer,
+    reconstruct_producer,
+    train_producer,
+)
+from ofer_bench.engine.stages import Plan
+from ofer_bench.plugins.discovery import load_class, registry
+from ofer_bench.plugins.source import source_digest
+from ofer_bench.spec.datasets import Datasets
+from ofer_bench.spec.suite import OcclusionSpec
+
+COMPONENT_KINDS = ("backbone", "detector", "reconstructor", "classifier")
+NEEDS_RELEVANCE = "needs-relevance"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellInfo:
+    """One cell of the benchmark: a split, occluded in one way and to one extent, or not at all."""
+
+    id: str
+    split: str
+    occluder: str
+    ratio: tuple[float, float]
+    family: str
+    split_stage: str
+    occlude_stage: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A stage whose output is scored, and the identity of its row: detector, reconstructor, classifier, system."""
+
+    kind: str
+    stage: str
+    cell: CellInfo
+    seed: int
+    components: tuple[str, ...]
+    system: str = ""
+    detector: str = ""
+    reconstructor: str = ""
+    classifier: str = ""
+
+
+@dataclass(slots=True)
+class Blueprint:
+    """A plan with its cells and outcomes."""
+
+    plan: Plan = field(default_factory=Plan)
+    cells: dict[str, CellInfo] = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
+    recipes: dict[str, ComponentRecipe] = field(default_factory=dict)
+
+
+class Planner:
+    """Builds the blueprint of one data set and one seed; shared stages are planned once."""
+
+    def __init__(self, config: RunConfig, data: str, datasets: Datasets, seed: int, blueprint: Blueprint) -> None:
+        self.config, self.data, self.seed, self.blueprint = config, data, seed, blueprint
+        self.plan = blueprint.plan
+        self._datasets = datasets
+        self.train_data = datasets.named(data).train_on or data
+
+    def split(self, part: str) -> str:
+        """Plan reading ``part`` (train, val or test); training parts may come from another data set."""
+        name = self.data if part == "test" else self.train_data
+        stage_id = f"split/{name}/{part}"
+        if stage_id in self.plan.stages:
+            return stage_id
+        dataset = self._datasets.named(name)
+        card = registry().card(dataset.reader, kind="dataset")
+        reader = load_class(card)(name, dataset, self.config.profile)
+        params = {"reader": _identity(card), "part": reader.fingerprint(part)}
+        return self.plan.add(stage_id, "split", params, (), split_producer(reader, part))
+
+    def component(self, component_id: str) -> tuple[str, ComponentRecipe]:
+        """Plan training a component and everything it stands on."""
+        stage_id = f"train/{self.train_data}/{component_id}/seed{self.seed}"
+        if stage_id in self.blueprint.recipes:
+            return stage_id, self.blueprint.recipes[stage_id]
+        card = registry().card(component_id, kind=COMPONENT_KINDS)
+        upstream = {name: self.component(name) for name in card.requires}
+        recipe = ComponentRecipe(card, self.config.profile, upstream)
+        profile = self.config.profile.components.get(component_id)
+        training = profile.recipe if profile else None
+        train, val = self.split("train"), self.split("val")
+        params = {
+            "component": _identity(card),
+            "image_size": recipe.settings.image_size,
+            "patch_size": recipe.settings.patch_size,
+            "model": dict(recipe.settings.model),
+            "recipe": training.model_dump(mode="json") if training else None,
+            "seed": self.seed,
+            **self._numerics(),
+        }
+        inputs = (train, val, *(stage for stage, _ in upstream.values()))
+        producer = train_producer(recipe, training, self.seed, train, val)
+        self.plan.add(stage_id, "train", params, inputs, producer)
+        self.blueprint.recipes[stage_id] = recipe
+        return stage_id, recipe
+
+    def clean_cell(self) -> CellInfo:
+        """Plan the test faces as they are."""
+        cell = CellInfo(
+            id=self._cell_id("clean"),
+            split=self.data,
+            occluder="",
+            ratio=(0.0, 0.0),
+            family="clean",
+            split_stage=self.split("test"),
+            occlude_stage=None,
+        )
+        self.blueprint.cells[cell.id] = cell
+        return cell
+
+    def family(self, name: str) -> list[CellInfo]:
+        """Plan all cells of an occlusion family of the suite; --split may leave none."""
+        spec = self.config.suite.occlusions[name]
+        split = spec.split.replace("{data}", self.data)
+        if self.config.splits and split not in self.config.splits:
+            return []
+        return [self._occluded_cell(name, spec, split, ratio) for ratio in spec.ratios]
+
+    def _occluded_cell(
+        self, family: str, spec: OcclusionSpec, split: str, ratio: tuple[float, float]
+    ) -> CellInfo:
+        card = registry().card(spec.occluder, kind="occluder")
+        relevance = self._relevance() if NEEDS_RELEVANCE in card.capability else None
+        test, train = self.split("test"), self.split("train")
+        extent = f"{ratio[0]:.2f}" if ratio[0] == ratio[1] else f"{ratio[0]:.2f}-{ratio[1]:.2f}"
+        label = f"{family}-{extent}"
+        seeds = (self.config.suite.name, self.config.suite.version, self.data, spec.occluder, label)
+        params = {
+            "occluder": _identity(card),
+            "ratio": list(ratio),
+            "patch_size": self.config.profile.patch_size,
+            "params": spec.params,
+            "seeds": list(seeds),
+        }
+        producer = occlude_producer(
+            card=card,
+            split=test,
+            colour_from=train,
+            relevance=relevance,
+            ratio=ratio,
+            patch_size=self.config.profile.patch_size,
+            params=spec.params,
+            seed_parts=seeds,
+        )
+        # Only CAM-guided occlusion depends on a trained network, and so on the seed.
+        suffix = f"/seed{self.seed}" if relevance else ""
+        inputs = (test, train) if relevance is None else (test, train, relevance)
+        stage = self.plan.add(f"occlude/{self.data}/{label}{suffix}", "occlude", params, inputs, producer)
+        cell = CellInfo(
+            id=self._cell_id(label),
+            split=split,
+            occluder=spec.occluder,
+            ratio=ratio,
+            family=family,
+            split_stage=test,
+            occlude_stage=stage,
+        )
+        self.blueprint.cells[cell.id] = cell
+        return cell
+
+    def _relevance(self) -> str:
+        stage, recipe = self.component(self.config.suite.reference)
+        test = self.split("test")
+        return self.plan.add(
+            f"relevance/{self.data}/seed{self.seed}",
+            "relevance",
+            {"patch_size": self.config.profile.patch_size, **self._numerics()},
+            (test, stage),
+            relevance_producer(test, stage, recipe, self.config.profile.eval_batch_size),
+        )
+
+    def detect(self, detector: str, cell: CellInfo) -> str:
+        """Plan patch detection on a cell."""
+        stage, recipe = self.component(detector)
+        faces = Cell(cell.split_stage, cell.occlude_stage)
+        producer = detect_producer(faces, stage, recipe, self.config.profile.eval_batch_size)
+        inputs = (*faces.stages, stage)
+        return self.plan.add(self._on("detect", detector, cell), "detect", self._numerics(), inputs, producer)
+
+    def reconstruct(self, reconstructor: str, cell: CellInfo, *, detector: str | None, tau: float = 0.0) -> str:
+        """Plan reconstruction of a cell, under the masks of ``detector`` or the true ones."""
+        stage, recipe = self.component(reconstructor)
+        detected = self.detect(detector, cell) if detector else None
+        faces = Cell(cell.split_stage, cell.occlude_stage)
+        producer = reconstruct_producer(
+            faces, stage, recipe, self.config.profile.eval_batch_size, detected=detected, tau=tau
+        )
+        name = f"{detector or 'oracle'}+{reconstructor}"
+        inputs = (*faces.stages, stage, *((detected,) if detected else ()))
+        params = {"tau": None if detected else tau, **self._numerics()}
+        return self.plan.add(self._on("reconstruct", name, cell), "reconstruct", params, inputs, producer)
+
+    def predict(self, classifier: str, cell: CellInfo, *, restored: str | None, name: str) -> str:
+        """Plan recognition of a cell as it is, or after the reconstruction stage ``restored``."""
+        stage, recipe = self.component(classifier)
+        faces = Cell(cell.split_stage, cell.occlude_stage)
+        producer = predict_producer(faces, stage, recipe, self.config.profile.eval_batch_size, restored=restored)
+        inputs = (*faces.stages, stage, *((restored,) if restored else ()))
+        return self.plan.add(self._on("predict", name, cell), "predict", self._numerics(), inputs, producer)
+
+    def _on(self, kind: str, name: str, cell: CellInfo) -> str:
+        return f"{kind}/{name}/{cell.id}/seed{self.seed}"
+
+    def _cell_id(self, label: str) -> str:
+        return label if len(self.config.datasets) == 1 else f"{self.data}-{label}"
+
+    def _numerics(self) -> dict[str, Any]:
+        return {"device": self.config.device, "precision": self.config.profile.precision}
+
+
+def _identity(card: Card) -> Mapping[str, str]:
+    assert card.load is not None
+    return {"id": card.id, "version": card.version, "source": source_digest(card.load.partition(":")[0])}
+
+
+def plan_run(config: RunConfig, datasets: Datasets) -> Blueprint:
+    """Plan everything that ``config`` asks for."""
+    blueprint = Blueprint()
+    for data in config.datasets:
+        for seed in range(config.seeds):
+            _plan_tasks(Planner(config, data, datasets, seed, blueprint))
+    return blueprint
+
+
+def _plan_tasks(planner: Planner) -> None:
+    suite, outcomes = planner.config.suite, planner.blueprint.outcomes
+    if suite.detection:
+        for cell in _cells(planner, suite.detection.families):
+            for detector in suite.detection.detectors:
+                outcomes.append(
+                    Outcome(
+                        kind="detection",
+                        stage=planner.detect(detector, cell),
+                        cell=cell,
+                        seed=planner.seed,
+                        components=(detector,),
+                        detector=detector,
+                    )
+                )
+    if suite.reconstruction:
+        for cell in _cells(planner, suite.reconstruction.families):
+            for reconstructor in suite.reconstruction.reconstructors:
+                _plan_reconstruction(planner, reconstructor, cell)
+    if suite.recognition:
+        wanted = not planner.config.splits or planner.data in planner.config.splits
+        cells = ([planner.clean_cell()] if wanted else []) + _cells(planner, suite.recognition.families)
+        for cell in cells:
+            for system in suite.recognition.systems:
+                _plan_system(planner, system, cell)
+
+
+def _cells(planner: Planner, families: list[str]) -> list[CellInfo]:
+    return [cell for name in families for cell in planner.family(name)]
+
+
+def _plan_reconstruction(planner: Planner, reconstructor: str, cell: CellInfo) -> None:
+    task = planner.config.suite.reconstruction
+    assert task is not None
+    restored = planner.reconstruct(reconstructor, cell, detector=None, tau=task.tau)
+    identity: dict[str, Any] = {
+        "cell": cell,
+        "seed": planner.seed,
+        "detector": "oracle",
+        "reconstructor": reconstructor,
+    }
+    planner.blueprint.outcomes.append(
+        Outcome(kind="reconstruction", stage=restored, components=(reconstructor,), **identity)
+    )
+    name = f"oracle+{reconstructor}+{task.classifier}"
+    predicted = planner.predict(task.classifier, cell, restored=restored, name=name)
+    planner.blueprint.outcomes.append(
+        Outcome(
+            kind="recognition",
+            stage=predicted,
+            components=(reconstructor, task.classifier),
+            classifier=task.classifier,
+            **identity,
+        )
+    )
+
+
+def compositions() -> Mapping[str, Mapping[str, str]]:
+    """Return what the registered systems are composed of."""
+    return {e.card.id: e.card.composition for e in registry().of_kind("system")}
+
+
+def _plan_system(planner: Planner, system: str, cell: CellInfo) -> None:
+    spec = system_spec(planner.config.suite, system, compositions())
+    restored = None
+    if spec.reconstructor:
+        restored = planner.reconstruct(spec.reconstructor, cell, detector=spec.detector)
+    components = tuple(name for name in (spec.detector, spec.reconstructor, spec.classifier) if name)
+    planner.blueprint.outcomes.append(
+        Outcome(
+            kind="recognition",
+            stage=planner.predict(spec.classifier, cell, restored=restored, name=system),
+            cell=cell,
+            seed=planner.seed,
+            components=components,
+            system=system,
+            detector=spec.detector or "",
+            reconstructor=spec.reconstructor or "",
+            classifier=spec.classifier,
+        )
+    )

@@ -1,0 +1,90 @@
+"""Producers of the data stages: splits, relevance maps and occluded cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ofer_bench.core.types import Card
+from ofer_bench.engine.files import read_faces, write_occluded, write_split
+from ofer_bench.engine.pool import ComponentRecipe
+from ofer_bench.engine.stages import Workspace
+from ofer_bench.plugins.discovery import load_class
+from ofer_bench.plugins.protocols import OcclusionRequest
+
+Producer = Callable[[Workspace, Path], Mapping[str, Any]]
+
+
+def split_producer(reader: Any, part: str) -> Producer:
+    """Read one part of a data set."""
+
+    def produce(work: Workspace, folder: Path) -> Mapping[str, Any]:
+        return write_split(folder, reader.read(part, work.device, work.advance))
+
+    return produce
+
+
+def relevance_producer(split: str, stage: str, reference: ComponentRecipe, batch_size: int) -> Producer:
+    """Grad-CAM of the reference classifier for the true class, averaged per patch (paper, section 1)."""
+
+    def produce(work: Workspace, folder: Path) -> Mapping[str, Any]:
+        from ofer_bench.occlusion.cam import patch_relevance
+
+        faces = read_faces(work.artefact(split).path)
+        model = work.pool.get(stage, reference)
+        maps = []
+        for batch in faces.batches(batch_size, work.device):
+            assert batch.label is not None
+            maps.append(
+                patch_relevance(model, model.cam_layer, batch.image, batch.label, reference.settings.patch_size)
+            )
+            work.advance(sum(map(len, maps)), len(faces), "images")
+        np.save(folder / "relevance.npy", np.concatenate(maps).astype(np.float32))
+        return {"reference": reference.card.id}
+
+    return produce
+
+
+def occlude_producer(
+    *,
+    card: Card,
+    split: str,
+    colour_from: str,
+    relevance: str | None,
+    ratio: tuple[float, float],
+    patch_size: int,
+    params: Mapping[str, Any],
+    seed_parts: tuple[Any, ...],
+) -> Producer:
+    """Occlude every face of a split, each with a seed of its own."""
+
+    def produce(work: Workspace, folder: Path) -> Mapping[str, Any]:
+        from ofer_bench.occlusion.apply import occlude_set
+
+        faces = read_faces(work.artefact(split).path)
+        red, green, blue = work.artefact(colour_from).meta["mean_colour"]
+        scores = np.load(work.artefact(relevance).path / "relevance.npy") if relevance else None
+
+        def request_for(index: int) -> OcclusionRequest:
+            return OcclusionRequest(
+                ratio=ratio,
+                patch_size=patch_size,
+                fill=(red, green, blue),
+                relevance=None if scores is None else scores[index],
+                params=params,
+            )
+
+        image, mask, made = occlude_set(
+            load_class(card)(),
+            faces,
+            request_for=request_for,
+            seed_parts=seed_parts,
+            progress=lambda done, total: work.advance(done, total, "images"),
+        )
+        write_occluded(folder, image, mask, [occlusion.params for occlusion in made])
+        return {"n": len(faces), "mean_ratio": float(mask.mean())}
+
+    return produce

@@ -1,0 +1,224 @@
+"""Producers of the model stages: training, detection, reconstruction and prediction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ofer_bench.core.expressions import EXPRESSIONS
+from ofer_bench.core.seeding import torch_seed
+from ofer_bench.core.types import FaceBatch, FaceSet
+from ofer_bench.engine.files import read_faces, read_occluded, read_unreadable
+from ofer_bench.engine.pool import ComponentRecipe, save_component
+from ofer_bench.engine.produce_data import Producer
+from ofer_bench.engine.stages import Workspace
+from ofer_bench.metrics import psnr, psnr_hole, ssim, ssim_hole
+from ofer_bench.occlusion.patches import patch_coverage, patch_mask_to_pixels, pixel_mask_to_patches
+from ofer_bench.plugins.protocols import Trainable
+from ofer_bench.spec.profile import Recipe
+
+
+class _Log:
+    """Training sink that keeps the log and passes progress on."""
+
+    def __init__(self, work: Workspace) -> None:
+        self.rows: list[dict[str, float]] = []
+        self._work = work
+
+    def progress(self, done: int, total: int, unit: str = "images") -> None:
+        """Pass on how much of the training is done."""
+        self._work.advance(done, total, unit)
+
+    def log(self, step: int, **values: float) -> None:
+        """Keep the values of one step."""
+        self.rows.append({"step": step, **values})
+
+
+def train_producer(
+    component: ComponentRecipe, recipe: Recipe | None, seed: int, train: str, val: str
+) -> Producer:
+    """Train a component; one without ``fit`` keeps its initial state."""
+
+    def produce(work: Workspace, folder: Path) -> Mapping[str, Any]:
+        model = work.pool.build(component, seed)
+        log = _Log(work)
+        if isinstance(model, Trainable):
+            used = recipe or Recipe(epochs=1, batch_size=64, lr=1e-3)
+            with torch_seed(seed):
+                model.fit(
+                    read_faces(work.artefact(train).path), read_faces(work.artefact(val).path), used, seed, log
+                )
+        (folder / "log.json").write_text(json.dumps(log.rows, indent=1), encoding="utf-8")
+        state = model.state_dict()
+        return {
+            "component": component.card.id,
+            "weights_digest": save_component(model, folder),
+            "parameters": int(sum(t.numel() for t in state.values() if t.is_floating_point())),
+        }
+
+    return produce
+
+
+class Cell:
+    """The faces of one cell: a split as it is, or with an occlusion."""
+
+    def __init__(self, split: str, occluded: str | None) -> None:
+        self.split, self.occluded = split, occluded
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Ids of the stages it comes from."""
+        return (self.split,) if self.occluded is None else (self.split, self.occluded)
+
+    def open(self, work: Workspace) -> FaceSet:
+        """Open the faces."""
+        split = work.artefact(self.split).path
+        if self.occluded is None:
+            return read_faces(split)
+        return read_occluded(split, work.artefact(self.occluded).path)
+
+
+def _batches(faces: FaceSet, batch_size: int, work: Workspace) -> Iterator[FaceBatch]:
+    done = 0
+    for batch in faces.batches(batch_size, work.device):
+        yield batch
+        done += len(batch)
+        work.advance(done, len(faces), "images")
+
+
+def _true_mask(batch: FaceBatch) -> Tensor:
+    if batch.occluded is not None:
+        return batch.occluded
+    return torch.zeros_like(batch.image[:, :1], dtype=torch.bool)
+
+
+def detect_producer(cell: Cell, stage: str, detector: ComponentRecipe, batch_size: int) -> Producer:
+    """Score the patches of a cell; the true coverage of every patch is kept beside the scores."""
+
+    def produce(work: Workspace, folder: Path) -> Mapping[str, Any]:
+        model = work.pool.get(stage, detector)
+        score, mask, coverage, threshold = [], [], [], 0.0
+        for batch in _batches(cell.open(work), batch_size, work):
+            found = model.detect(FaceBatch(image=batch.image, sample_id=batch.sample_id))
+            score.append(found.score.float().cpu().numpy())
+            mask.append(found.mask_patch.cpu().numpy())
+            coverage.append(patch_coverage(_true_mask(batch), detector.settings.patch_size).cpu().numpy())
+            threshold = found.threshold
+        np.save(folder / "score.npy", np.concatenate(score))
+        np.save(folder / "mask_patch.npy", np.concatenate(mask))
+        np.save(folder / "coverage.npy", np.concatenate(coverage))
+        return {"threshold": float(threshold)}
+
+    return produce
+
+
+def reconstruct_producer(
+    cell: Cell, stage: str, reconstructor: ComponentRecipe, batch_size: int, *, detected: str | None, tau: float
+) -> Producer:
+    """Restore a cell under the detected masks, or under the true ones (patches covered by more than ``tau``)."""
+
+    def produce(work: Workspace, folder: Path) -> Mapping[str, Any]:
+        model = work.pool.get(stage, reconstructor)
+        masks = np.load(work.artefact(detected).path / "mask_patch.npy") if detected else None
+        raw, composited, quality = [], [], []
+        start = 0
+        for batch in _batches(cell.open(work), batch_size, work):
+            if masks is None:
+                hole = pixel_mask_to_patches(_true_mask(batch), reconstructor.settings.patch_size, tau)
+            else:
+                hole = torch.from_numpy(masks[start : start + len(batch)]).to(work.device)
+            start += len(batch)
+            restored = model.reconstruct(FaceBatch(image=batch.image, sample_id=batch.sample_id), hole)
+            raw.append(_to_bytes(restored.image))
+            composited.append(_to_bytes(restored.composited))
+            quality.append(_quality(batch, restored.image, restored.composited, hole, reconstructor))
+        np.save(folder / "raw.npy", np.concatenate(raw))
+        np.save(folder / "composited.npy", np.concatenate(composited))
+        pd.concat(quality, ignore_index=True).to_parquet(folder / "quality.parquet", index=False)
+        return {}
+
+    return produce
+
+
+def _to_bytes(image: Tensor) -> np.ndarray:
+    """Round [B,3,H,W] in [0,1] to the 8 bits that a picture has: uint8 [B,H,W,3]."""
+    return (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def _quality(
+    batch: FaceBatch, image: Tensor, composited: Tensor, hole: Tensor, reconstructor: ComponentRecipe
+) -> pd.DataFrame:
+    """PSNR and SSIM of every sample against its clean twin, over the whole image and over the hole."""
+    clean = batch.clean if batch.clean is not None else batch.image
+    region = patch_mask_to_pixels(hole, reconstructor.settings.patch_size)
+    table = {
+        "psnr/whole/rgb": psnr(image, clean),
+        "psnr/whole/rgb/composited": psnr(composited, clean),
+        "psnr/hole/rgb": psnr_hole(image, clean, region),
+        "ssim/gauss1.5-11/whole": ssim(image, clean),
+        "ssim/gauss1.5-11/whole/composited": ssim(composited, clean),
+        "ssim/gauss1.5-11/hole": ssim_hole(image, clean, region),
+    }
+    columns = {name: value.double().cpu().numpy() for name, value in table.items()}
+    ratio = region.float().mean(dim=(1, 2, 3)).cpu().numpy()
+    return pd.DataFrame({"sample_id": batch.sample_id, "hole_ratio": ratio, **columns})
+
+
+def predict_producer(
+    cell: Cell, stage: str, classifier: ComponentRecipe, batch_size: int, *, restored: str | None
+) -> Producer:
+    """Recognise a cell as it is, or after reconstruction; unreadable samples get a row that counts as wrong."""
+
+    def produce(work: Workspace, folder: Path) -> Mapping[str, Any]:
+        model = work.pool.get(stage, classifier)
+        faces = cell.open(work)
+        mask_ratio = np.zeros(len(faces)) if faces.occluded is None else faces.occluded.mean(axis=(1, 2))
+        shown, hole_ratio = faces, np.zeros(len(faces))
+        if restored is not None:
+            folder_in = work.artefact(restored).path
+            image = np.load(folder_in / "composited.npy", mmap_mode="r")
+            shown = FaceSet(image=image, label=faces.label, sample_id=faces.sample_id)
+            hole_ratio = pd.read_parquet(folder_in / "quality.parquet")["hole_ratio"].to_numpy()
+        rows = []
+        for batch in _batches(shown, batch_size, work):
+            logits = model.predict(FaceBatch(image=batch.image, sample_id=batch.sample_id)).logits
+            rows.append(logits.double().softmax(dim=1).cpu().numpy())
+        table = _prediction_table(faces, np.concatenate(rows), mask_ratio, hole_ratio)
+        lost = read_unreadable(work.artefact(cell.split).path)
+        if len(lost):
+            table = pd.concat([table, _failed_rows(lost)], ignore_index=True)
+        table.to_parquet(folder / "predictions.parquet", index=False)
+        return {}
+
+    return produce
+
+
+def _prediction_table(
+    faces: FaceSet, probability: np.ndarray, mask_ratio: np.ndarray, hole_ratio: np.ndarray
+) -> pd.DataFrame:
+    finite = np.isfinite(probability).all(axis=1)
+    return pd.DataFrame(
+        {
+            "sample_id": faces.sample_id,
+            "label": faces.label,
+            "predicted": np.where(finite, probability.argmax(axis=1), -1),
+            "status": np.where(finite, "ok", "failed"),
+            **{f"p_{name}": probability[:, i] for i, name in enumerate(EXPRESSIONS)},
+            "mask_ratio": mask_ratio,
+            "detected_ratio": hole_ratio,
+        }
+    )
+
+
+def _failed_rows(lost: pd.DataFrame) -> pd.DataFrame:
+    empty = {f"p_{name}": np.nan for name in EXPRESSIONS}
+    return lost[["sample_id", "label"]].assign(
+        predicted=-1, status="failed", **empty, mask_ratio=np.nan, detected_ratio=np.nan
+    )

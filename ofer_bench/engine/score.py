@@ -1,0 +1,141 @@
+"""From stored outputs to records. No model is needed for any number here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ofer_bench.core.expressions import EXPRESSIONS
+from ofer_bench.engine.config import RunConfig
+from ofer_bench.engine.execute import Execution
+from ofer_bench.engine.plan import Blueprint, Outcome
+from ofer_bench.metrics.detection import detection_metrics
+from ofer_bench.metrics.info import MetricInfo, detection_info, metric_info
+from ofer_bench.metrics.recognition import recognition_metrics
+from ofer_bench.stats.intervals import mean_interval, wilson_interval
+
+Row = dict[str, Any]
+
+PERCENT = frozenset(
+    {
+        "accuracy",
+        "balanced_accuracy",
+        "macro_f1",
+        "patch_accuracy",
+        "patch_precision",
+        "patch_recall",
+        "patch_f1",
+        "patch_prevalence",
+    }
+)
+
+
+def score(config: RunConfig, blueprint: Blueprint, execution: Execution, run_id: str) -> list[Row]:
+    """Return the records rows of a run, failed cells included."""
+    rows: list[Row] = []
+    for outcome in blueprint.outcomes:
+        identity = _identity(config, outcome, execution, run_id)
+        problem = execution.failed(outcome.stage)
+        if problem is not None:
+            metric = {"detection": "patch_auroc", "reconstruction": "psnr", "recognition": "accuracy"}[outcome.kind]
+            rows.append({**identity, "metric": metric, "status": "failed", "note": problem})
+            continue
+        folder = execution.artefacts[outcome.stage].path
+        rows += [{**identity, **values} for values in _SCORERS[outcome.kind](folder, config)]
+    return rows
+
+
+def _identity(config: RunConfig, outcome: Outcome, execution: Execution, run_id: str) -> Row:
+    cell = outcome.cell
+    weights = {}
+    for component in outcome.components:
+        stage = next((s for s in execution.artefacts if _trains(s, component, outcome.seed)), None)
+        if stage is not None:
+            weights[component] = execution.artefacts[stage].meta["weights_digest"]
+    split = execution.artefacts.get(cell.split_stage)
+    return {
+        "run_id": run_id,
+        "suite": f"{config.suite.name}-{config.suite.version}",
+        "split": cell.split,
+        "split_digest": split.key if split else "",
+        "occluder": cell.occluder,
+        "ratio_lo": cell.ratio[0],
+        "ratio_hi": cell.ratio[1],
+        "system": outcome.system,
+        "detector": outcome.detector,
+        "reconstructor": outcome.reconstructor,
+        "classifier": outcome.classifier,
+        "profile": config.profile.name,
+        "seed": outcome.seed,
+        "selection": "best validation epoch",
+        "weights_digest": " ".join(f"{name}:{digest[:12]}" for name, digest in weights.items()),
+        "weights_origin": "trained by this suite from random weights",
+        "device": config.device,
+        "precision": config.profile.precision,
+        "batch_size": config.profile.eval_batch_size,
+    }
+
+
+def _trains(stage_id: str, component: str, seed: int) -> bool:
+    return stage_id.startswith("train/") and stage_id.endswith(f"/{component}/seed{seed}")
+
+
+def _values(info: MetricInfo, value: float, definition: str | None = None) -> Row:
+    """Columns that describe one number; shares are recorded in percent, as the papers print them."""
+    percent = info.name in PERCENT
+    return {
+        "metric": info.name,
+        "metric_def": definition or info.definition,
+        "value": value * (100.0 if percent else 1.0),
+        "unit": "percent" if percent else info.unit,
+        "higher_is_better": info.higher_is_better is not False,
+    }
+
+
+def _detection(folder: Path, config: RunConfig) -> Iterator[Row]:
+    task = config.suite.detection
+    assert task is not None
+    occluded = np.load(folder / "coverage.npy") >= task.tau
+    score, found = np.load(folder / "score.npy"), np.load(folder / "mask_patch.npy")
+    values = detection_metrics(score, found, occluded)
+    for info in detection_info(task.tau):
+        yield {**_values(info, values[info.name]), "n": int(occluded.size)}
+
+
+def _reconstruction(folder: Path, config: RunConfig) -> Iterator[Row]:
+    table = pd.read_parquet(folder / "quality.parquet")
+    for definition in table.columns.drop(["sample_id", "hole_ratio"]):
+        values = table[definition].to_numpy()
+        values = values[np.isfinite(values)]
+        interval = mean_interval(values)
+        yield {
+            **_values(metric_info(definition), float(values.mean()) if len(values) else float("nan")),
+            "n": len(values),
+            "ci_lo": interval.low,
+            "ci_hi": interval.high,
+            "ci_method": interval.method,
+        }
+
+
+def _recognition(folder: Path, config: RunConfig) -> Iterator[Row]:
+    table = pd.read_parquet(folder / "predictions.parquet")
+    label, predicted = table["label"].to_numpy(), table["predicted"].to_numpy()
+    common = {"n": len(table), "n_failed": int((predicted < 0).sum())}
+    for name, value in recognition_metrics(label, predicted, len(EXPRESSIONS)).items():
+        row: Row = {**_values(metric_info(name), value), **common}
+        if name == "accuracy":
+            interval = wilson_interval(int((label == predicted).sum()), len(table))
+            row.update(ci_lo=100.0 * interval.low, ci_hi=100.0 * interval.high, ci_method=interval.method)
+        yield row
+
+
+_SCORERS = {"detection": _detection, "reconstruction": _reconstruction, "recognition": _recognition}
+
+
+def failures_of(execution: Execution) -> Sequence[Mapping[str, str]]:
+    """List the failed stages for ``run.json``."""
+    return [{"stage": stage, "error": error} for stage, error in execution.failures.items()]

@@ -1,0 +1,39 @@
+"""A System in memory: detector x reconstructor x classifier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ofer_bench.core.types import Detection, FaceBatch, Prediction, Reconstruction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemOutput:
+    """Everything a system says of a batch; without detector and reconstructor the first two are None."""
+
+    detection: Detection | None
+    reconstruction: Reconstruction | None
+    prediction: Prediction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """Trained components of one system. ``image_size`` in pixels is what it expects."""
+
+    id: str
+    image_size: int
+    patch_size: int
+    device: str
+    classifier: Any
+    detector: Any = None
+    reconstructor: Any = None
+
+    def __call__(self, batch: FaceBatch) -> SystemOutput:
+        """Detect, mask, reconstruct and recognise (paper, Figure 2); ``batch`` lies on the system's device."""
+        if self.detector is None:
+            return SystemOutput(detection=None, reconstruction=None, prediction=self.classifier.predict(batch))
+        detection = self.detector.detect(batch)
+        restored = self.reconstructor.reconstruct(batch, detection.mask_patch)
+        prediction = self.classifier.predict(batch.with_image(restored.composited))
+        return SystemOutput(detection=detection, reconstruction=restored, prediction=prediction)

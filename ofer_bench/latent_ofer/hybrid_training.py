@@ -1,0 +1,213 @@
+"""Adversarial training of the hybrid network (section 3.2.3)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ofer_bench.api import (
+    FaceSet,
+    Recipe,
+    TrainingSink,
+    learning_rate,
+    optimiser,
+    patch_mask_to_pixels,
+    random_affine,
+    shuffled_batches,
+    steps_per_epoch,
+    torch_seed,
+)
+from ofer_bench.latent_ofer.discriminators import FeatureDiscriminator, PatchDiscriminator
+from ofer_bench.latent_ofer.losses import (
+    LossTerms,
+    LossWeights,
+    consistency_loss,
+    reconstruction_loss,
+    relativistic_loss,
+    semantic_consistency,
+)
+from ofer_bench.latent_ofer.masks import draw_patch_masks
+from ofer_bench.latent_ofer.unet import HybridUNet, Restored
+from ofer_bench.latent_ofer.upstream import ExpressionNetwork
+
+DISCRIMINATOR_WIDTH = 32
+FEATURE_STAGE = 1
+"""Stage of the FER network that the feature discriminator reads: the second of four."""
+
+GRADIENT_CLIP = 1.0
+
+
+class Hybrid(Protocol):
+    """What the training needs of the reconstructor."""
+
+    unet: HybridUNet
+    grid: int
+    patch_size: int
+    target_level: int
+
+    @property
+    def expression(self) -> ExpressionNetwork:
+        """The frozen FER network."""
+        ...
+
+    def restore(self, image: Tensor, mask_patch: Tensor) -> Restored:
+        """Restore with gradients."""
+        ...
+
+
+class Critics(nn.Module):
+    """Both discriminators: on image windows (L_d) and on frozen features (L_df)."""
+
+    def __init__(self, expression: ExpressionNetwork, image_size: int, device: torch.device) -> None:
+        super().__init__()
+        with torch.no_grad():
+            levels = expression.feature_levels(torch.zeros(1, 3, image_size, image_size, device=device))
+        self.patch = PatchDiscriminator(DISCRIMINATOR_WIDTH)
+        self.feature = FeatureDiscriminator(levels[FEATURE_STAGE].shape[1])
+        self.to(device)
+
+    def loss(self, real: Tensor, fake: Tensor, features_real: Tensor, features_fake: Tensor) -> Tensor:
+        """What the discriminators minimise: real above fake, on images and features; none gets a gradient."""
+        on_images = relativistic_loss(self.patch(real), self.patch(fake.detach()))
+        on_features = relativistic_loss(self.feature(features_real), self.feature(features_fake.detach()))
+        return on_images + on_features
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """One pass of the generator: Eq. 5's terms, the restored image, features of it and of the truth."""
+
+    terms: LossTerms
+    image: Tensor
+    features: Tensor
+    features_real: Tensor
+
+
+def generator_pass(hybrid: Hybrid, critics: Critics, target: Tensor, mask_patch: Tensor) -> Pass:
+    """Restore clean faces ``target`` [B,3,H,W] in [0,1] from holes bool [B,G,G] and judge them.
+
+    Terms, image and features carry gradients to the network; everything of the clean face is constant.
+    """
+    hole_px = patch_mask_to_pixels(mask_patch, hybrid.patch_size)
+    restored = hybrid.restore(target, mask_patch)
+    with torch.no_grad():
+        levels_real = hybrid.expression.feature_levels(target)
+        logits_real = hybrid.expression.logits(target)
+    features_real = levels_real[FEATURE_STAGE]
+    features = hybrid.expression.feature_levels(restored.image)[FEATURE_STAGE]
+    terms = LossTerms(
+        reconstruction=reconstruction_loss(restored.image, target, hole_px),
+        consistency=_consistency(restored.taps, levels_real[hybrid.target_level], hole_px),
+        semantic_consistency=semantic_consistency(hybrid.expression.logits(restored.image), logits_real),
+        patch_discriminator=relativistic_loss(critics.patch(restored.image), critics.patch(target)),
+        feature_discriminator=relativistic_loss(critics.feature(features), critics.feature(features_real)),
+    )
+    return Pass(terms=terms, image=restored.image, features=features, features_real=features_real)
+
+
+def train_hybrid(
+    hybrid: Hybrid, train: FaceSet, val: FaceSet, recipe: Recipe, seed: int, out: TrainingSink
+) -> None:
+    """Train ``hybrid.unet`` in place against its critics; keep the epoch of the best ``val`` hole PSNR."""
+    unet = hybrid.unet
+    device = next(unet.parameters()).device
+    generator = torch.Generator(device=device).manual_seed(seed)
+    rng = np.random.Generator(np.random.PCG64(seed))
+    with torch_seed(seed):
+        critics = Critics(hybrid.expression, train.image_size, device)
+    weights = LossWeights.from_extra(recipe.extra)
+    optimizers = optimiser(unet.parameters(), recipe), optimiser(critics.parameters(), recipe)
+    per_epoch = steps_per_epoch(len(train), recipe.batch_size)
+    total, warmup = per_epoch * recipe.epochs, round(per_epoch * recipe.warmup_epochs)
+    best_score, best_state, done = -math.inf, unet.state_dict(), 0
+    for epoch in range(recipe.epochs):
+        unet.train()
+        history: list[Tensor] = []
+        for index in shuffled_batches(len(train), recipe.batch_size, rng):
+            rate = learning_rate(done, total, warmup, recipe.lr)
+            _set_rate(optimizers, rate)
+            target = random_affine(train.batch(index, device).image, generator)
+            holes = draw_patch_masks(len(index), hybrid.grid, generator)
+            history.append(_step(hybrid, critics, optimizers, target, holes, weights))
+            done += 1
+            out.progress(done * recipe.batch_size, total * recipe.batch_size)
+        unet.eval()
+        score = hole_psnr(hybrid, val, recipe.batch_size, seed)
+        if score > best_score:
+            best_score = score
+            best_state = {name: value.detach().clone() for name, value in unet.state_dict().items()}
+        _log(out, epoch, torch.stack(history).mean(dim=0), score)
+    unet.load_state_dict(best_state)
+    unet.eval()
+
+
+@torch.no_grad()
+def hole_psnr(hybrid: Hybrid, faces: FaceSet, batch_size: int, seed: int) -> float:
+    """Mean PSNR in dB over the holes of ``faces``, the same random holes for the same seed."""
+    device = next(hybrid.unet.parameters()).device
+    generator = torch.Generator(device=device).manual_seed(seed)
+    total = 0.0
+    for batch in faces.batches(batch_size, device):
+        mask_patch = draw_patch_masks(len(batch), hybrid.grid, generator)
+        hole = patch_mask_to_pixels(mask_patch, hybrid.patch_size)
+        image = hybrid.restore(batch.image, mask_patch).image.clamp(0.0, 1.0)
+        error = ((image - batch.image).square() * hole).sum(dim=(1, 2, 3)) / (3 * hole.sum(dim=(1, 2, 3)))
+        total += float((-10 * torch.log10(error.clamp(min=1e-10))).sum())
+    return total / len(faces)
+
+
+def _step(
+    hybrid: Hybrid,
+    critics: Critics,
+    optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer],
+    target: Tensor,
+    holes: Tensor,
+    weights: LossWeights,
+) -> Tensor:
+    """One update of the network, then one of its critics; returns the values that the log names."""
+    for_network, for_critics = optimizers
+    critics.requires_grad_(False)
+    made = generator_pass(hybrid, critics, target, holes)
+    loss = made.terms.total(weights)
+    _update(for_network, loss, hybrid.unet.parameters())
+    critics.requires_grad_(True)
+    critic_loss = critics.loss(target, made.image, made.features_real, made.features)
+    _update(for_critics, critic_loss, critics.parameters())
+    terms = made.terms
+    values = (loss, critic_loss, terms.reconstruction, terms.consistency, terms.semantic_consistency)
+    return torch.stack([value.detach() for value in values])
+
+
+def _consistency(taps: Iterable[Tensor], target: Tensor, hole_px: Tensor) -> Tensor:
+    """L_c at the layer and its mirror in the decoder (Liu et al. 2019), against the clean face's features."""
+    losses = []
+    for tap in taps:
+        size = (tap.shape[-2], tap.shape[-1])
+        hole = F.adaptive_max_pool2d(hole_px.to(tap.dtype), size) > 0
+        losses.append(consistency_loss(tap, F.adaptive_avg_pool2d(target, size), hole))
+    return torch.stack(losses).sum()
+
+
+def _update(optimizer: torch.optim.Optimizer, loss: Tensor, parameters: Iterable[nn.Parameter]) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(parameters, GRADIENT_CLIP)
+    optimizer.step()
+
+
+def _set_rate(optimizers: Iterable[torch.optim.Optimizer], rate: float) -> None:
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+
+
+def _log(out: TrainingSink, epoch: int, means: Tensor, score: float) -> None:
+    names = ("loss", "critic_loss", "reconstruction", "consistency", "semantic_consistency")
+    out.log(epoch, **dict(zip(names, means.tolist(), strict=True)), score=score)

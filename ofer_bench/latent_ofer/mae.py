@@ -1,0 +1,159 @@
+"""The ViT of the model: a masked autoencoder trained on unoccluded faces (section 3.2.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from timm.models.vision_transformer import Block
+from torch import Tensor, nn
+
+from ofer_bench.api import (
+    Component,
+    ComponentSettings,
+    FaceSet,
+    Recipe,
+    TrainingSink,
+    fit_epochs,
+    random_affine,
+)
+from ofer_bench.latent_ofer.masks import mask_priority
+from ofer_bench.latent_ofer.patching import patchify, sincos_positions, unpatchify
+
+MEAN, STD = 0.5, 0.5
+"""Input statistics: [0,1] goes to [-1,1]; targets live in the same space."""
+
+TRAINING_RATIO = (0.2, 0.75)
+"""Masked share of a training batch: from small occluders to the ratio of the original autoencoder."""
+
+VALIDATION_RATIO = 0.4
+
+
+def masked_loss(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Mean squared error over masked patches only; patches [B,N,V], ``mask`` bool [B,N], True = removed."""
+    error = (predicted - target).square().mean(dim=2)
+    return (error * mask).sum() / mask.sum().clamp(min=1)
+
+
+class FaceMAE(nn.Module):
+    """Encodes faces to patch latents and paints removed patches.
+
+    ``settings.model``: dim, depth, heads, decoder_dim, decoder_depth, decoder_heads. Removed patches take
+    part in no computation of a kept one: their tokens are dropped (or padded and excluded from attention).
+    """
+
+    def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component]) -> None:
+        super().__init__()
+        model = settings.model
+        self.patch_size, self.grid = settings.patch_size, settings.grid
+        self.dim = int(model.get("dim", 128))
+        decoder_dim = int(model.get("decoder_dim", 96))
+        values = 3 * self.patch_size**2
+        self.embed = nn.Linear(values, self.dim)
+        self.cls_token = nn.Parameter(torch.randn(1, 1, self.dim) * 0.02)
+        self.blocks = _blocks(self.dim, int(model.get("depth", 4)), int(model.get("heads", 4)))
+        self.norm = nn.LayerNorm(self.dim, eps=1e-6)
+        self.decoder_embed = nn.Linear(self.dim, decoder_dim)
+        self.mask_token = nn.Parameter(torch.randn(1, 1, decoder_dim) * 0.02)
+        self.decoder_blocks = _blocks(
+            decoder_dim, int(model.get("decoder_depth", 2)), int(model.get("decoder_heads", 4))
+        )
+        self.decoder_norm = nn.LayerNorm(decoder_dim, eps=1e-6)
+        self.decoder_head = nn.Linear(decoder_dim, values)
+        self.position: Tensor
+        self.decoder_position: Tensor
+        self.register_buffer("position", sincos_positions(self.grid, self.dim), persistent=False)
+        self.register_buffer("decoder_position", sincos_positions(self.grid, decoder_dim), persistent=False)
+
+    def encode(self, image: Tensor) -> Tensor:
+        """Return the latents [B,G*G,D] of all patches of ``image`` [B,3,H,W] in [0,1], last norm applied."""
+        return self._encode_tokens(self._tokens(image), None)[:, 1:]
+
+    def encode_local(self, image: Tensor) -> Tensor:
+        """Return latents [B,G*G,D] where a patch sees only itself and the class token, which sees no patch.
+
+        An occluder can't change the latents of patches that it doesn't touch.
+        """
+        count = self.grid**2 + 1
+        allowed = torch.eye(count, dtype=torch.bool, device=image.device)
+        allowed[:, 0] = True
+        return self._encode_tokens(self._tokens(image), allowed)[:, 1:]
+
+    def inpaint(self, image: Tensor, mask_patch: Tensor) -> Tensor:
+        """Paint faces from their kept patches: [B,3,H,W] in [0,1], the raw prediction of every patch.
+
+        ``image`` [B,3,H,W] in [0,1]; ``mask_patch`` bool [B,G,G], True = removed, any count per face. Only
+        removed patches are trained; the prediction of kept ones carries no promise.
+        """
+        predicted = unpatchify(self._predict(image, mask_patch.flatten(1)), self.patch_size)
+        return (predicted * STD + MEAN).clamp(0.0, 1.0)
+
+    def loss(self, image: Tensor, mask_patch: Tensor) -> Tensor:
+        """Return the training loss, a scalar in the normalised space; arguments as in :meth:`inpaint`."""
+        mask = mask_patch.flatten(1)
+        return masked_loss(self._predict(image, mask), patchify(_normalise(image), self.patch_size), mask)
+
+    def fit(self, train: FaceSet, val: FaceSet, recipe: Recipe, seed: int, out: TrainingSink) -> None:
+        """Train on clean faces with one masked share per batch; keep the epoch of least ``val`` loss."""
+        device = self.cls_token.device
+        patches = self.grid**2
+        low, high = TRAINING_RATIO
+
+        def step(index: np.ndarray, generator: torch.Generator) -> Tensor:
+            image = random_affine(train.batch(index, device).image, generator)
+            share = float(torch.rand(1, generator=generator, device=device)) * (high - low) + low
+            ranks = mask_priority(len(index), self.grid, generator)
+            return self.loss(image, ranks < max(1, round(share * patches)))
+
+        def validate() -> float:
+            generator = torch.Generator(device=device).manual_seed(seed)
+            total = 0.0
+            for batch in val.batches(recipe.batch_size, device):
+                ranks = mask_priority(len(batch), self.grid, generator)
+                total += float(self.loss(batch.image, ranks < VALIDATION_RATIO * patches)) * len(batch)
+            return -total / len(val)
+
+        fit_epochs(self, recipe, len(train), step, seed, out, validate)
+
+    def _tokens(self, image: Tensor) -> Tensor:
+        return self.embed(patchify(_normalise(image), self.patch_size)) + self.position
+
+    def _encode_tokens(self, tokens: Tensor, allowed: Tensor | None) -> Tensor:
+        """Run the encoder with the class token in front; ``allowed`` bool broadcasts to [B,heads,N,N]."""
+        tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1)
+        for block in self.blocks:
+            tokens = block(tokens, attn_mask=allowed)
+        return self.norm(tokens)
+
+    def _predict(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Predict all patches [B,N,V] from those where ``mask`` bool [B,N] is False."""
+        visible = (~mask).sum(dim=1)
+        fewest, most = (int(n) for n in torch.stack([visible.min(), visible.max()]).tolist())
+        kept = mask.to(torch.uint8).argsort(dim=1, stable=True)[:, :most, None]
+        tokens = self._tokens(image)
+        tokens = tokens.gather(1, kept.expand(-1, -1, self.dim))
+        allowed = None
+        if fewest < most:
+            # Faces with fewer kept patches are padded with removed ones; zeroing them also stops NaN pixels,
+            # which would pass an attention weight of zero.
+            padding = mask.gather(1, kept[:, :, 0])
+            tokens = tokens.masked_fill(padding[:, :, None], 0.0)
+            allowed = torch.cat([torch.ones_like(padding[:, :1]), ~padding], dim=1)[:, None, None]
+        encoded = self.decoder_embed(self._encode_tokens(tokens, allowed))
+        width = encoded.shape[2]
+        blank = self.mask_token.expand(*mask.shape, width)
+        placed = blank.scatter(1, kept.expand(-1, -1, width), encoded[:, 1:])
+        full = torch.where(mask[:, :, None], blank, placed) + self.decoder_position
+        full = torch.cat([encoded[:, :1], full], dim=1)
+        for block in self.decoder_blocks:
+            full = block(full)
+        return self.decoder_head(self.decoder_norm(full[:, 1:]))
+
+
+def _normalise(image: Tensor) -> Tensor:
+    return (image - MEAN) / STD
+
+
+def _blocks(dim: int, depth: int, heads: int) -> nn.ModuleList:
+    return nn.ModuleList(Block(dim, heads, mlp_ratio=4.0, qkv_bias=True) for _ in range(depth))

@@ -1,0 +1,167 @@
+"""The facial expression recognition network of Latent-OFER (section 3.3)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ofer_bench.api import (
+    Component,
+    ComponentSettings,
+    FaceBatch,
+    FaceSet,
+    PluginError,
+    Prediction,
+    Recipe,
+    Reconstructor,
+    TrainingSink,
+)
+from ofer_bench.latent_ofer.attention import MultiHeadAttention
+from ofer_bench.latent_ofer.extractor import SHARE, select_latents, to_patch_grid
+from ofer_bench.latent_ofer.mae import FaceMAE
+from ofer_bench.latent_ofer.recognizer_training import train_recognizer
+from ofer_bench.latent_ofer.upstream import ExpressionNetwork, frozen
+
+BRANCHES = ("cnn+extracted-latent", "cnn+full-latent", "extracted-latent", "full-latent", "cnn")
+"""The rows of Table 10; the first is the paper's model."""
+
+HEADS = 4
+LATENT_DIM = 256
+FUSION_DIM = 128
+
+
+class Recognised(NamedTuple):
+    """``logits`` [B,K]; ``guide`` logits [B,K] where the CNN only points; its ``activation`` [B,g,g]."""
+
+    logits: Tensor
+    guide: Tensor | None
+    activation: Tensor | None
+
+
+class LatentRecognizer(nn.Module):
+    """CNN with attention and ViT latents, fused.
+
+    ``settings.model``: ``branches`` (one of BRANCHES), ``hidden`` (first layer of the latent branch, 1024),
+    ``dropout`` on the latents (0). The trunk starts from the upstream ResNet-18, where the paper takes
+    MS-Celeb-1M weights. In the branch ``extracted-latent`` the CNN classifies for its own loss only, for the
+    choice of positions passes no gradient.
+    """
+
+    def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component]) -> None:
+        super().__init__()
+        model = settings.model
+        self.branches = str(model.get("branches", BRANCHES[0]))
+        if self.branches not in BRANCHES:
+            raise PluginError(
+                f"branches={self.branches!r} is no setting of latent-recognizer",
+                hint=f"choose one of {', '.join(BRANCHES)}",
+            )
+        self._frozen: tuple[FaceMAE, ExpressionNetwork, Reconstructor] = (
+            frozen(upstream, "face-mae"),
+            frozen(upstream, "resnet18"),
+            frozen(upstream, "hybrid"),
+        )
+        self.grid, classes = settings.grid, settings.num_classes
+        self.extracts = "extracted-latent" in self.branches
+        self.uses_latents = "latent" in self.branches
+        self.fuses_cnn = "cnn" in self.branches
+        fused = 0
+        if self.fuses_cnn or self.extracts:
+            self.trunk = copy.deepcopy(self.expression.trunk).requires_grad_(True)
+            channels = self._trunk_channels(settings.image_size)
+            self.attention = MultiHeadAttention(channels, HEADS)
+            if self.fuses_cnn:
+                fused += channels
+            else:
+                self.guide = nn.Linear(channels, classes)
+        if self.uses_latents:
+            tokens = max(1, int(SHARE * self.grid**2)) if self.extracts else self.grid**2
+            self.latent_branch = _latent_branch(
+                tokens * self.mae.dim, int(model.get("hidden", 1024)), float(model.get("dropout", 0.0))
+            )
+            fused += LATENT_DIM
+        self.classifier = nn.Sequential(
+            nn.Linear(fused, FUSION_DIM),
+            nn.BatchNorm1d(FUSION_DIM),
+            nn.ReLU(),
+            nn.Linear(FUSION_DIM, classes),
+        )
+
+    @property
+    def mae(self) -> FaceMAE:
+        """The frozen encoder of the latents."""
+        return self._frozen[0]
+
+    @property
+    def expression(self) -> ExpressionNetwork:
+        """The upstream ResNet-18: start of the trunk, and its input normalisation."""
+        return self._frozen[1]
+
+    @property
+    def reconstructor(self) -> Reconstructor:
+        """The frozen hybrid network that de-occludes training faces."""
+        return self._frozen[2]
+
+    def forward(self, image01: Tensor) -> Recognised:
+        """Recognise ``image01`` [B,3,H,W] in [0,1]; both branches see the same pixels."""
+        parts: list[Tensor] = []
+        activation, guide = None, None
+        if self.fuses_cnn or self.extracts:
+            vector, activation = self.attention(self.trunk(self.expression.normalise(image01)))
+            if self.fuses_cnn:
+                parts.append(vector)
+            else:
+                guide = self.guide(vector)
+        if self.uses_latents:
+            parts.append(self.latent_branch(self._latents(image01, activation).flatten(1)))
+        return Recognised(self.classifier(torch.cat(parts, dim=1)), guide, activation)
+
+    def loss(self, image01: Tensor, label: Tensor, label_smoothing: float) -> Tensor:
+        """Cross-entropy of the prediction, plus that of the guide where there is one; ``label`` int64 [B]."""
+        recognised = self(image01)
+        loss = F.cross_entropy(recognised.logits, label, label_smoothing=label_smoothing)
+        if recognised.guide is not None:
+            loss = loss + F.cross_entropy(recognised.guide, label, label_smoothing=label_smoothing)
+        return loss
+
+    def predict(self, batch: FaceBatch) -> Prediction:
+        """Return logits and the class activation map, where the branches have one."""
+        self.eval()
+        with torch.no_grad():
+            recognised = self(batch.image)
+        return Prediction(
+            logits=recognised.logits, sample_id=batch.sample_id, attention=recognised.activation
+        )
+
+    def fit(self, train: FaceSet, val: FaceSet, recipe: Recipe, seed: int, out: TrainingSink) -> None:
+        """Train on clean and on de-occluded faces; ``recipe.extra["deoccluded_share"]`` of them (0.5)."""
+        train_recognizer(self, train, val, recipe, seed, out)
+
+    def _latents(self, image01: Tensor, activation: Tensor | None) -> Tensor:
+        with torch.no_grad():
+            latents = self.mae.encode(image01)
+        if not self.extracts or activation is None:
+            return latents
+        return select_latents(latents, to_patch_grid(activation, self.grid)).latents
+
+    @torch.no_grad()
+    def _trunk_channels(self, image_size: int) -> int:
+        device = self.mae.cls_token.device
+        return self.expression.feature_map(torch.zeros(1, 3, image_size, image_size, device=device)).shape[1]
+
+
+def _latent_branch(inputs: int, hidden: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Dropout(dropout),
+        nn.Linear(inputs, hidden),
+        nn.BatchNorm1d(hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, LATENT_DIM),
+        nn.BatchNorm1d(LATENT_DIM),
+        nn.ReLU(),
+    )

@@ -1,0 +1,150 @@
+"""ViT-SVDD: finds occluded patches after seeing only unoccluded ones (section 3.1, Eq. 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ofer_bench.api import (
+    Component,
+    ComponentSettings,
+    Detection,
+    FaceBatch,
+    FaceSet,
+    PluginError,
+    Recipe,
+    TrainingSink,
+    fit_epochs,
+)
+from ofer_bench.latent_ofer.mae import FaceMAE
+from ofer_bench.latent_ofer.upstream import frozen
+from ofer_bench.latent_ofer.whitening import position_statistics
+
+CENTRE_MARGIN = 0.1
+"""No coordinate of the centre comes nearer to zero: a bias-free network reaches zero by vanishing."""
+
+WEIGHT_DECAY = 1e-6
+"""Lambda of Eq. 1 where the recipe's ``extra["svdd_lambda"]`` gives none."""
+
+
+def squared_distance(embedded: Tensor, centre: Tensor) -> Tensor:
+    """Squared Euclidean distance of ``embedded`` [...,D] to ``centre`` [D]."""
+    return (embedded - centre).square().sum(dim=-1)
+
+
+def svdd_objective(distance: Tensor, weights: Iterable[Tensor], weight_decay: float) -> Tensor:
+    """Eq. 1: mean squared distance plus lambda/2 times the squared Frobenius norms of the weights."""
+    decay = sum((weight.square().sum() for weight in weights), start=distance.new_zeros(()))
+    return distance.mean() + 0.5 * weight_decay * decay
+
+
+def initial_centre(mean: Tensor) -> Tensor:
+    """Move coordinates of the mean initial embedding [D] that lie within 0.1 of zero to +-0.1 (Deep SVDD)."""
+    sign = torch.where(mean < 0, -1.0, 1.0)
+    return torch.where(mean.abs() < CENTRE_MARGIN, sign * CENTRE_MARGIN, mean)
+
+
+def squared_radius(distance: np.ndarray, nu: float) -> float:
+    """The (1 - nu) quantile of squared distances of unoccluded patches; ``nu`` in (0,1)."""
+    return float(np.quantile(distance, 1.0 - nu))
+
+
+class ViTSVDD(nn.Module):
+    """One-class deep SVDD on frozen latents of the masked autoencoder.
+
+    ``settings.model``: ``latent`` (contextual: full attention; local: a patch sees only itself), ``position``
+    (whitened: latents are centred per position and whitened; plain), ``hidden``, ``out``, ``nu``. One
+    hypersphere for all positions: fixed centre, radius from unoccluded validation patches.
+    """
+
+    def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component]) -> None:
+        super().__init__()
+        model = settings.model
+        self._frozen: tuple[FaceMAE] = (frozen(upstream, "face-mae"),)
+        self.grid = settings.grid
+        self.latent = _choice(model, "latent", ("contextual", "local"))
+        self.position = _choice(model, "position", ("whitened", "plain"))
+        self.nu = float(model.get("nu", 0.05))
+        dim = self._frozen[0].dim
+        hidden, out = int(model.get("hidden", 2 * dim)), int(model.get("out", dim))
+        # No bias, no affine norm, no bounded activation: with any of them a constant output is a solution.
+        self.head = nn.Sequential(
+            nn.Linear(dim, hidden, bias=False), nn.LeakyReLU(0.1), nn.Linear(hidden, out, bias=False)
+        )
+        self.mean: Tensor
+        self.whitening: Tensor
+        self.centre: Tensor
+        self.radius_squared: Tensor
+        self.register_buffer("mean", torch.zeros(self.grid**2, dim))
+        self.register_buffer("whitening", torch.eye(dim))
+        self.register_buffer("centre", torch.full((out,), CENTRE_MARGIN))
+        self.register_buffer("radius_squared", torch.zeros(()))
+
+    def embed(self, image: Tensor) -> Tensor:
+        """Return Phi(x; W) of every patch, [B,G*G,out], for ``image`` [B,3,H,W] in [0,1]."""
+        return self.head((self._latents(image) - self.mean) @ self.whitening)
+
+    def detect(self, batch: FaceBatch) -> Detection:
+        """Score patches by squared distance to the centre; beyond the radius is occluded."""
+        self.eval()
+        with torch.no_grad():
+            distance = squared_distance(self.embed(batch.image), self.centre)
+        score = distance.reshape(-1, self.grid, self.grid)
+        return Detection(
+            score=score, threshold=float(self.radius_squared), mask_patch=score > self.radius_squared
+        )
+
+    def fit(self, train: FaceSet, val: FaceSet, recipe: Recipe, seed: int, out: TrainingSink) -> None:
+        """Learn Eq. 1 on unoccluded faces: statistics, centre, weights, then the radius on ``val``.
+
+        The last epoch is kept: unoccluded faces alone can't rank epochs, for the objective falls towards
+        collapse. Lambda is ``recipe.extra["svdd_lambda"]``; the optimiser itself decays nothing.
+        """
+        device = self.centre.device
+        weight_decay = float(recipe.extra.get("svdd_lambda", WEIGHT_DECAY))
+        if self.position == "whitened":
+            latents = (self._latents(batch.image) for batch in train.batches(recipe.batch_size, device))
+            mean, whitening = position_statistics(latents)
+            self.mean.copy_(mean)
+            self.whitening.copy_(whitening)
+        self.centre.copy_(initial_centre(self._mean_embedding(train, recipe.batch_size)))
+
+        def step(index: np.ndarray, generator: torch.Generator) -> Tensor:
+            distance = squared_distance(self.embed(train.batch(index, device).image), self.centre)
+            return svdd_objective(distance, self.head.parameters(), weight_decay)
+
+        fit_epochs(self, recipe.model_copy(update={"weight_decay": 0.0}), len(train), step, seed, out)
+        with torch.no_grad():
+            distances = [
+                squared_distance(e, self.centre).flatten() for e in self._embeddings(val, recipe.batch_size)
+            ]
+        self.radius_squared.fill_(squared_radius(torch.cat(distances).cpu().numpy(), self.nu))
+
+    @torch.no_grad()
+    def _latents(self, image: Tensor) -> Tensor:
+        mae = self._frozen[0]
+        return mae.encode(image) if self.latent == "contextual" else mae.encode_local(image)
+
+    def _embeddings(self, faces: FaceSet, batch_size: int) -> Iterator[Tensor]:
+        for batch in faces.batches(batch_size, self.centre.device):
+            yield self.embed(batch.image)
+
+    @torch.no_grad()
+    def _mean_embedding(self, faces: FaceSet, batch_size: int) -> Tensor:
+        total = sum(
+            (e.double().sum(dim=(0, 1)) for e in self._embeddings(faces, batch_size)), torch.zeros(())
+        )
+        return (total / (len(faces) * self.grid**2)).float()
+
+
+def _choice(model: Mapping[str, object], key: str, allowed: tuple[str, ...]) -> str:
+    """Return a named model parameter; the first allowed value is the default."""
+    value = str(model.get(key, allowed[0]))
+    if value not in allowed:
+        raise PluginError(
+            f"{key}={value!r} is no setting of vit-svdd", hint=f"choose one of {', '.join(allowed)}"
+        )
+    return value

@@ -1,0 +1,71 @@
+"""Occluding a whole set, every sample under its own seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from ofer_bench.core.errors import OccluderError
+from ofer_bench.core.seeding import derive_rng
+from ofer_bench.core.types import FaceSet, Occlusion
+
+Request = TypeVar("Request", contravariant=True)
+
+
+class SamplesAndApplies(Protocol[Request]):
+    """The occluder protocol of the plugin layer, seen from below: the request type stays open here."""
+
+    def sample(self, image: np.ndarray, request: Request, rng: np.random.Generator) -> Occlusion:
+        """Draw one occlusion for ``image`` uint8 [H,W,3]."""
+        ...
+
+    def apply(self, image: np.ndarray, occlusion: Occlusion) -> np.ndarray:
+        """Return a new occluded image uint8 [H,W,3]."""
+        ...
+
+
+def occlude_set(
+    occluder: SamplesAndApplies[Request],
+    faces: FaceSet,
+    *,
+    request_for: Callable[[int], Request],
+    seed_parts: Sequence[Any],
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[np.ndarray, np.ndarray, list[Occlusion]]:
+    """Occlude every face: images uint8 [N,H,W,3], masks bool [N,H,W] (True = occluded) and the occlusions.
+
+    ``request_for`` maps a row of ``faces`` to its request. Each sample's generator is derived from
+    ``seed_parts`` (JSON-like) and its sample id, so order, subsets and workers make no difference.
+    ``progress`` is called with (done, total). No sample is ever skipped: one that fails, or whose mask and
+    image contradict each other, raises OccluderError with its sample id.
+    """
+    images = np.empty(faces.image.shape, dtype=np.uint8)
+    masks = np.empty(faces.image.shape[:3], dtype=bool)
+    occlusions: list[Occlusion] = []
+    for row, sample_id in enumerate(faces.sample_id):
+        image = np.asarray(faces.image[row])
+        try:
+            occlusion = occluder.sample(image, request_for(row), derive_rng(*seed_parts, sample_id))
+            occluded = occluder.apply(image, occlusion)
+            _check(image, occluded, occlusion)
+        except Exception as error:
+            raise OccluderError(f"sample {sample_id!r}: {error}") from error
+        images[row], masks[row] = occluded, occlusion.mask
+        occlusions.append(occlusion)
+        if progress is not None:
+            progress(row + 1, len(faces))
+    return images, masks, occlusions
+
+
+def _check(image: np.ndarray, occluded: np.ndarray, occlusion: Occlusion) -> None:
+    mask = occlusion.mask
+    if occluded.shape != image.shape or occluded.dtype != np.uint8:
+        raise OccluderError(
+            f"apply returned {occluded.dtype} {occluded.shape}", hint=f"return uint8 {image.shape}, as given"
+        )
+    if mask.shape != image.shape[:2] or mask.dtype != np.bool_:
+        raise OccluderError(f"the mask is {mask.dtype} {mask.shape}", hint=f"return bool {image.shape[:2]}")
+    if not np.array_equal(occluded[~mask], image[~mask]):
+        raise OccluderError("pixels outside the mask have changed", hint="set the mask wherever apply writes")

@@ -1,0 +1,117 @@
+"""Row-normalised confusion matrices from stored predictions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ofer_bench.core.expressions import EXPRESSIONS
+from ofer_bench.report.figure_files import INK, Drawing, panel_grid
+from ofer_bench.report.records import base_dataset, matches
+from ofer_bench.report.run_files import Predictions
+from ofer_bench.report.spec import ConfusionDefinition, ReportLayout
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+FAILED = "failed"
+"""Name of the extra column that counts failed predictions; they stay in the row's total."""
+
+_COLUMNS = 2
+_PANEL, _MARGINS = (4.6, 4.4), (0.95, 0.15, 0.9, 0.35)
+
+
+def confusion_data(
+    predictions: Sequence[Predictions], definition: ConfusionDefinition, layout: ReportLayout
+) -> pd.DataFrame:
+    """Count predictions: system, split, cell, label, predicted, count, share.
+
+    ``share`` in [0,1] is of all samples with that label. Every pair of classes has a row; samples of unknown
+    label are left out, failed ones count under ``failed``.
+    """
+    import pandas as pd
+
+    rows = []
+    for entry in predictions:
+        dataset, prefix = base_dataset(str(entry.cell.get("split", "")))
+        place: dict[Hashable, Any] = {
+            "occluder": "",
+            **dict(entry.cell),
+            "dataset": dataset,
+            "prefix": prefix,
+        }
+        if not matches(place, definition.filter):
+            continue
+        known = entry.frame[entry.frame["label"] >= 0]
+        counts = pd.crosstab(known["label"], known["predicted"]).reindex(
+            index=range(len(EXPRESSIONS)), columns=[*range(len(EXPRESSIONS)), -1], fill_value=0
+        )
+        for label, row in zip(EXPRESSIONS, counts.to_numpy(), strict=True):
+            total = int(row.sum())
+            rows += [
+                {
+                    "system": layout.name(entry.system),
+                    "split": entry.cell["split"],
+                    "cell": entry.cell["id"],
+                    "label": label,
+                    "predicted": predicted,
+                    "count": int(count),
+                    "share": int(count) / total if total else math.nan,
+                }
+                for predicted, count in zip([*EXPRESSIONS, FAILED], row, strict=True)
+            ]
+    return pd.DataFrame(rows, columns=["system", "split", "cell", "label", "predicted", "count", "share"])
+
+
+def draw_confusion(
+    predictions: Sequence[Predictions], definition: ConfusionDefinition, layout: ReportLayout
+) -> Drawing | None:
+    """Draw one matrix per system and cell, in percent of the true class; None without predictions."""
+    data = confusion_data(predictions, definition, layout)
+    if data.empty:
+        return None
+    panels = list(data.groupby(["system", "cell"], sort=False))
+    columns = min(_COLUMNS, len(panels))
+    figure, axes = panel_grid(len(panels), columns, _PANEL, _MARGINS)
+    for ax, (_, panel) in zip(axes, panels, strict=True):
+        _draw_matrix(ax, panel)
+        first = panel.iloc[0]
+        title = f"{first['system']}, {first['split']}"
+        ax.set_title(title, fontsize=10.5, loc="left", color=INK)
+    return Drawing(figure=figure, data=data, alt=f"{definition.title}: {len(panels)} matrices.")
+
+
+def _draw_matrix(ax: Axes, panel: pd.DataFrame) -> None:
+    from seaborn import heatmap
+
+    names = [*EXPRESSIONS, FAILED]
+    failed = panel.loc[panel["predicted"] == FAILED, "count"].sum() > 0
+    shown = names if failed else list(EXPRESSIONS)
+    shares = panel.pivot(index="label", columns="predicted", values="share")
+    matrix = 100 * shares.loc[list(EXPRESSIONS), shown]
+    # Seaborn's own tick labels are measured for overlap, which costs more than the rest of the figure.
+    heatmap(
+        matrix,
+        ax=ax,
+        vmin=0,
+        vmax=100,
+        cmap="Blues",
+        annot=matrix.map(lambda share: f"{share:.0f}" if share >= 0.5 else ""),
+        fmt="",
+        annot_kws={"fontsize": 8.5},
+        cbar=False,
+        square=True,
+        linewidths=0.6,
+        linecolor="white",
+        xticklabels=False,
+        yticklabels=False,
+    )
+    ax.set_xticks(
+        [i + 0.5 for i in range(len(shown))], shown, rotation=40, ha="right", rotation_mode="anchor"
+    )
+    ax.set_yticks([i + 0.5 for i in range(len(EXPRESSIONS))], EXPRESSIONS)
+    ax.tick_params(labelsize=8.5, length=0)
+    ax.set_xlabel("predicted", fontsize=9)
+    ax.set_ylabel("true", fontsize=9)

@@ -1,0 +1,88 @@
+"""The numbers at the top of the report and the facts of the run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ofer_bench.report.records import Record, distinct, select
+from ofer_bench.report.spec import HeadlineSpec, ReportLayout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """One large number: ``who`` reached it on ``split``; ``interval`` is empty when the record has none."""
+
+    label: str
+    text: str
+    unit: str
+    interval: str
+    who: str
+    split: str
+
+
+def headlines(records: Sequence[Record], layout: ReportLayout) -> list[Headline]:
+    """Return the best measured record of each headline; those without a value are left out."""
+    found = [_headline(records, spec, layout) for spec in layout.headline]
+    return [headline for headline in found if headline is not None]
+
+
+def _headline(records: Sequence[Record], spec: HeadlineSpec, layout: ReportLayout) -> Headline | None:
+    usable = [r for r in select(records, spec.filter) if r["status"] == "ok" and math.isfinite(r["value"])]
+    if not usable:
+        return None
+    best = max(usable, key=lambda r: float(r["value"]) if r["higher_is_better"] else -float(r["value"]))
+    low, high = float(best["ci_lo"]), float(best["ci_hi"])
+    known = math.isfinite(low) and math.isfinite(high)
+    return Headline(
+        label=spec.label,
+        text=format(float(best["value"]), spec.format),
+        unit=spec.unit,
+        interval=f"{format(low, spec.format)} to {format(high, spec.format)}" if known else "",
+        who=layout.name(str(best[spec.who])),
+        split=str(best["split"]),
+    )
+
+
+def run_facts(info: Mapping[str, Any], records: Sequence[Record]) -> list[tuple[str, str]]:
+    """Return name and value of what was run, for the summary; unknown facts are left out."""
+    suite = " ".join(str(info[key]) for key in ("suite", "suite_version") if info.get(key))
+    command = info.get("command", ())
+    facts = [
+        ("Suite", suite),
+        ("Profile", str(info.get("profile", ""))),
+        ("Seed", str(info.get("seed", ""))),
+        ("Device", str(info.get("device", ""))),
+        ("Duration", duration(info["duration_s"]) if isinstance(info.get("duration_s"), int | float) else ""),
+        ("Data", "; ".join(_split_facts(records))),
+        ("Command", command if isinstance(command, str) else " ".join(map(str, command))),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def _split_facts(records: Sequence[Record]) -> list[str]:
+    """Describe each evaluated split: samples behind its accuracies, digest, or that it is blocked."""
+    lines = []
+    for split in filter(None, distinct(records, "split")):
+        rows = select(records, {"split": split})
+        if all(r["status"] == "blocked" for r in rows):
+            lines.append(f"{split} (blocked)")
+            continue
+        counts = [r["n"] for r in rows if r["metric"] == "accuracy" and math.isfinite(r["n"])]
+        digests = [digest[:8] for digest in distinct(rows, "split_digest") if digest]
+        facts = [f"n = {max(counts):.0f}"] if counts else []
+        facts += [f"digest {', '.join(digests)}"] if digests else []
+        lines.append(f"{split} ({', '.join(facts)})" if facts else split)
+    return lines
+
+
+def duration(seconds: float) -> str:
+    """Write a duration as a person would: ``4.2 s``, ``12 min 34 s``, ``3 h 5 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

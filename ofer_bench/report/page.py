@@ -1,0 +1,72 @@
+"""The HTML page: one self-contained file beside its figures and tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ofer_bench.report.headline import headlines, run_facts
+from ofer_bench.report.run_files import RunFiles
+from ofer_bench.report.spec import ReportLayout, read_resource
+from ofer_bench.report.table import Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A link to a file beside the page; ``href`` is relative."""
+
+    label: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One table or figure of the page; ``absent`` says why there is nothing to show."""
+
+    id: str
+    title: str
+    caption: str
+    table: Table | None = None
+    image: str = ""
+    alt: str = ""
+    downloads: tuple[Download, ...] = ()
+    absent: str = ""
+
+
+def render_page(run: RunFiles, items: Sequence[Item], layout: ReportLayout) -> str:
+    """Return the HTML of the report; every text from the run is escaped."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FunctionLoader(lambda name: read_resource(f"templates/{name}")),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    return environment.get_template("index.html.j2").render(
+        # The style sheet is ours: escaping would break its quotes.
+        style=Markup(read_resource("templates/style.css")),
+        name=run.info.get("name") or run.path.name,
+        status=str(run.info.get("status", "unknown")),
+        facts=run_facts(run.info, run.records),
+        headlines=headlines(run.records, layout),
+        failures=[_failure(failure) for failure in run.info.get("failures", ())],
+        missing=run.missing,
+        items=items,
+        environment=[(str(key), _flat(value)) for key, value in run.env.items()],
+    )
+
+
+def _failure(failure: Any) -> tuple[str, str]:
+    """Stage and error of a failure, whatever else it carries."""
+    if not isinstance(failure, dict):
+        return "", str(failure)
+    return str(failure.get("stage", "")), str(failure.get("error", ""))
+
+
+def _flat(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)

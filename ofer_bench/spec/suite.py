@@ -1,0 +1,100 @@
+"""Suites: which faces are occluded how, and which systems meet them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OcclusionSpec(_Strict):
+    """One family of occluded cells. ``ratios`` are exact shares or [lo, hi] ranges of occluded pixels.
+
+    ``split`` names the resulting split; ``{data}`` stands for the data set, e.g. ``Syn-{data}``.
+    """
+
+    occluder: str
+    ratios: list[tuple[float, float]] = Field(min_length=1)
+    split: str = "{data}"
+    params: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _exact_ratios(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("ratios"), list):
+            ratios = [[r, r] if isinstance(r, int | float) else r for r in value["ratios"]]
+            return {**value, "ratios": ratios}
+        return value
+
+    @model_validator(mode="after")
+    def _in_range(self) -> OcclusionSpec:
+        for low, high in self.ratios:
+            if not 0 < low <= high <= 1:
+                raise ValueError(f"ratio [{low}, {high}] must satisfy 0 < lo <= hi <= 1")
+        return self
+
+
+class SystemSpec(_Strict):
+    """A composition detector x reconstructor x classifier; without a reconstructor faces are classified as they are."""
+
+    classifier: str
+    detector: str | None = None
+    reconstructor: str | None = None
+
+    @model_validator(mode="after")
+    def _pair(self) -> SystemSpec:
+        if (self.detector is None) != (self.reconstructor is None):
+            raise ValueError("detector and reconstructor go together")
+        return self
+
+
+class DetectionTask(_Strict):
+    """Patch detection (paper Table 1) on occlusion ``families``; patches count as occluded from ``tau`` coverage."""
+
+    detectors: list[str]
+    families: list[str]
+    tau: float = Field(default=0.5, ge=0, le=1)
+
+
+class ReconstructionTask(_Strict):
+    """Reconstruction with the true masks (Table 8), and the FER accuracy of ``classifier`` after it (Tables 2 and 9)."""
+
+    reconstructors: list[str]
+    families: list[str]
+    classifier: str
+    tau: float = Field(default=0.0, ge=0, le=1)
+
+
+class RecognitionTask(_Strict):
+    """Accuracy of whole systems, clean and on occlusion ``families`` (Table 3, Figure 1)."""
+
+    systems: list[str]
+    families: list[str]
+
+
+class Suite(_Strict):
+    """A versioned list of tasks. The version is part of every seed: it stands for comparability."""
+
+    name: str
+    version: str
+    title: str
+    reference: str = "resnet18"
+    systems: dict[str, SystemSpec] = Field(default_factory=dict)
+    occlusions: dict[str, OcclusionSpec]
+    detection: DetectionTask | None = None
+    reconstruction: ReconstructionTask | None = None
+    recognition: RecognitionTask | None = None
+    qualitative: int = Field(default=6, ge=0)
+    profile: str | None = None
+
+    @model_validator(mode="after")
+    def _known_families(self) -> Suite:
+        for task in (self.detection, self.reconstruction, self.recognition):
+            for name in task.families if task is not None else []:
+                if name not in self.occlusions:
+                    raise ValueError(f"task names the unknown occlusion {name!r}; known: {', '.join(self.occlusions)}")
+        return self

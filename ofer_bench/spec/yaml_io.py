@@ -1,0 +1,74 @@
+"""YAML into pydantic models, with file and line in every error."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from ofer_bench.core.errors import SpecError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def parse_yaml(text: str, model: type[Model], source: str | Path) -> Model:
+    """Parse ``text`` into ``model``; a mistake raises :class:`SpecError` naming ``source`` and the line."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        value = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise SpecError(source, f"not valid YAML: {error.problem}", line=line) from None
+    if not isinstance(value, dict):
+        raise SpecError(source, "expected a mapping at the top", line=1)
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "(top)"
+        raise SpecError(source, f"{where}: {first['msg']}", line=_line_of(node, first["loc"])) from None
+
+
+def load_yaml(path: Path, model: type[Model]) -> Model:
+    """Read and parse one file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SpecError(path, f"can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SpecError(path, "is not UTF-8 text") from None
+    return parse_yaml(text, model, path)
+
+
+def packaged_yaml(package: str, name: str, model: type[Model]) -> Model:
+    """Parse ``name`` shipped inside ``package``."""
+    resource = resources.files(package).joinpath(name)
+    return parse_yaml(resource.read_text(encoding="utf-8"), model, f"{package}/{name}")
+
+
+def packaged_names(package: str) -> list[str]:
+    """Stems of the YAML files shipped inside ``package``, sorted."""
+    entries = resources.files(package).iterdir()
+    return sorted(Path(entry.name).stem for entry in entries if entry.name.endswith(".yaml"))
+
+
+def _line_of(node: yaml.Node | None, location: tuple[Any, ...]) -> int | None:
+    """Line of the deepest node that ``location`` reaches."""
+    line = None
+    for part in location:
+        if node is None:
+            break
+        line = node.start_mark.line + 1
+        child = None
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == str(part):
+                    line, child = key.start_mark.line + 1, value
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            child = node.value[part]
+            line = child.start_mark.line + 1
+        node = child
+    return line

@@ -1,0 +1,139 @@
+"""Attention, the choice of latents and the recognition network."""
+
+import pytest
+import torch
+
+from ofer_bench.api import Card, PluginError, Recipe
+from ofer_bench.latent_ofer import cards
+from ofer_bench.latent_ofer.attention import MultiHeadAttention
+from ofer_bench.latent_ofer.extractor import select_latents, to_patch_grid
+from ofer_bench.latent_ofer.hybrid import HybridReconstructor
+from ofer_bench.latent_ofer.mae import FaceMAE
+from ofer_bench.latent_ofer.recognizer import BRANCHES, LatentRecognizer
+from ofer_bench.latent_ofer.recognizer_training import deoccluded
+
+
+@pytest.fixture
+def upstream(tiny):
+    torch.manual_seed(0)
+    parts = {"face-mae": FaceMAE(tiny.settings("face-mae"), {}), "resnet18": tiny.net()}
+    return {**parts, "hybrid": HybridReconstructor(tiny.settings("hybrid"), parts)}
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_selection_equals_a_sort(ties):
+    generator = torch.Generator().manual_seed(0)
+    latents = torch.randn(20, 16, 3, generator=generator)
+    activation = torch.rand(20, 4, 4, generator=generator)
+    if ties:
+        activation = (activation * 3).floor()
+    selected = select_latents(latents, activation)
+    for n in range(20):
+        flat = activation[n].flatten().tolist()
+        expected = sorted(sorted(range(16), key=lambda i, flat=flat: (-flat[i], i))[:8])
+        assert selected.place[n].tolist() == expected
+        assert torch.equal(selected.latents[n], latents[n, expected])
+
+
+def test_selection_passes_gradients_to_the_chosen():
+    latents = torch.randn(1, 16, 3, requires_grad=True)
+    selected = select_latents(latents, torch.arange(16.0).reshape(1, 4, 4))
+    selected.latents.sum().backward()
+    assert latents.grad[0, 8:].all() and not latents.grad[0, :8].any()
+
+
+def test_a_map_grows_to_the_patch_grid():
+    activation = torch.tensor([[[0.0, 1.0], [2.0, 3.0]]])
+    grown = to_patch_grid(activation, 4)
+    assert grown.shape == (1, 4, 4)
+    assert grown[0, 0].tolist() == pytest.approx([0.0, 0.25, 0.75, 1.0])
+
+
+def test_attention_is_a_weighted_mean_of_channels():
+    torch.manual_seed(0)
+    attention = MultiHeadAttention(8, heads=3).eval()
+    features = torch.rand(2, 8, 4, 4)
+    vector, activation = attention(features)
+    assert activation.shape == (2, 4, 4) and activation.min() >= 0
+    heads = []
+    for head in attention.heads:
+        weighted = features * head.channel.weigh(features.mean((2, 3)))[:, :, None, None]
+        place = head.spatial(weighted)
+        heads.append((weighted * place).mean((2, 3)))
+    logs = [h - torch.log(sum(torch.exp(other) for other in heads)) for h in heads]
+    torch.testing.assert_close(vector, attention.norm(sum(logs)))
+
+
+@pytest.mark.parametrize("branches", BRANCHES)
+def test_gradients_reach_every_parameter(tiny, upstream, branches):
+    torch.manual_seed(0)
+    model = LatentRecognizer(tiny.settings("latent-recognizer", branches=branches), upstream).train()
+    batch = tiny.faces(14, 0).batch(range(14))
+    model.loss(batch.image, batch.label, 0.1).backward()
+    assert [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
+    assert all(p.grad is None for part in upstream.values() for p in part.parameters())
+    prediction = model.predict(batch)
+    assert prediction.logits.shape == (14, 7) and prediction.sample_id == batch.sample_id
+    assert (prediction.attention is None) == (branches == "full-latent")
+
+
+def test_prediction_of_a_face_does_not_depend_on_its_batch(tiny, upstream):
+    model = LatentRecognizer(tiny.settings("latent-recognizer"), upstream)
+    faces = tiny.faces(6, 0)
+    together = model.predict(faces.batch(range(6))).logits
+    alone = torch.cat([model.predict(faces.batch([n])).logits for n in range(6)])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+
+
+def test_trunk_starts_at_the_upstream_and_leaves_it_alone(tiny, upstream):
+    model = LatentRecognizer(tiny.settings("latent-recognizer"), upstream)
+    start = {n: p.clone() for n, p in upstream["resnet18"].state_dict().items()}
+    for name, value in model.trunk.state_dict().items():
+        assert torch.equal(value, start[f"trunk.{name}"])
+    model.fit(tiny.faces(28, 0), tiny.faces(14, 1), Recipe(epochs=1, batch_size=14, lr=1e-2), 0, tiny.log())
+    assert all(torch.equal(start[n], p) for n, p in upstream["resnet18"].state_dict().items())
+    assert not torch.equal(model.trunk.stages[0].weight, start["trunk.stages.0.weight"])
+
+
+def test_state_round_trip_without_upstream(tiny, upstream):
+    model = LatentRecognizer(tiny.settings("latent-recognizer"), upstream)
+    own = {"trunk", "attention", "latent_branch", "classifier"}
+    assert {name.split(".")[0] for name in model.state_dict()} == own
+    other = LatentRecognizer(tiny.settings("latent-recognizer"), upstream)
+    other.load_state_dict(model.state_dict())
+    batch = tiny.faces(4, 0).batch(range(4))
+    assert torch.equal(model.predict(batch).logits, other.predict(batch).logits)
+
+
+def test_deoccluded_faces_differ_in_their_holes_only(tiny, upstream):
+    faces = tiny.faces(10, 0)
+    first = deoccluded(faces, upstream["hybrid"], 4, 4, 7, "cpu")
+    second = deoccluded(faces, upstream["hybrid"], 4, 4, 7, "cpu")
+    assert (first.image == second.image).all()
+    changed = (first.image != faces.image).any(axis=(1, 2, 3))
+    same = (first.image == faces.image).all(axis=3).reshape(10, 4, 8, 4, 8).all(axis=(2, 4))
+    assert changed.all() and same.any()
+
+
+def test_training_learns_drawn_expressions(tiny, upstream):
+    torch.manual_seed(0)
+    model, log = LatentRecognizer(tiny.settings("latent-recognizer"), upstream), tiny.log()
+    model.fit(tiny.faces(140, 0), tiny.faces(42, 1), Recipe(epochs=8, batch_size=20, lr=1e-2), 0, log)
+    assert max(row["score"] for row in log.rows) > 0.4
+    assert log.rows[-1]["loss"] < log.rows[0]["loss"]
+
+
+def test_unknown_branches_are_named(tiny, upstream):
+    with pytest.raises(PluginError, match="full-latent"):
+        LatentRecognizer(tiny.settings("latent-recognizer", branches="vit"), upstream)
+
+
+def test_cards_name_what_exists():
+    found = [card for card in vars(cards).values() if isinstance(card, Card)]
+    ids = {card.id for card in found}
+    assert ids == {"face-mae", "vit-svdd", "hybrid", "latent-recognizer", "latent-ofer"}
+    for card in found:
+        assert set(card.requires) | set(card.composition.values()) <= ids | {"resnet18"}
+        if card.load:
+            module, name = card.load.split(":")
+            assert hasattr(__import__(module, fromlist=[name]), name)

@@ -1,0 +1,171 @@
+"""The whole report: links resolve, values reach the page, partial runs say what is missing."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ofer_bench.core.errors import StoreError
+from ofer_bench.report.build import build_report, summary_tables
+from ofer_bench.report.headline import duration
+from ofer_bench.report.spec import TableDefinition, load_definitions, load_layout
+
+
+class Page(HTMLParser):
+    """Collects tags, link targets and ids of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.ids: set[str] = set()
+        self.tags: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        for key, value in attrs:
+            if key in ("href", "src") and value:
+                self.links.append(value)
+            if key == "id" and value:
+                self.ids.add(value)
+
+
+def test_the_page_is_self_contained_and_its_links_resolve(built_run: Path) -> None:
+    page = Page((built_run / "report" / "index.html").read_text())
+    for link in page.links:
+        if link.startswith("#"):
+            assert link[1:] in page.ids
+        else:
+            assert (built_run / "report" / link).is_file()
+    assert not page.tags & {"script", "link"}
+    assert len([link for link in page.links if link.endswith(".png")]) >= 4
+
+
+def test_values_reach_csv_and_page(built_run: Path) -> None:
+    stored = pd.read_parquet(built_run / "records.parquet")
+    wanted = stored[
+        (stored["system"] == "latent-ofer")
+        & (stored["occluder"] == "objects")
+        & (stored["metric"] == "accuracy")
+    ].iloc[0]
+    with (built_run / "report" / "tables" / "table3.csv").open() as handle:
+        rows = {(row["section"], row["System"]): row for row in csv.DictReader(handle)}
+    row = rows["Measured here: ParaFace", "Latent-OFER"]
+    assert float(row["Occluded [%]"]) == pytest.approx(wanted["value"])
+    assert float(row["Occluded [%] ci_lo"]) == pytest.approx(wanted["ci_lo"])
+    assert rows["As published: RAF-DB", "Latent-OFER"]["Occluded [%]"] == "80.1"
+    assert rows["Measured here: RAF-DB", "Latent-OFER"]["Clean [%] status"] == "blocked"
+    html = (built_run / "report" / "index.html").read_text()
+    assert f"<strong>{wanted['value']:.1f}</strong>" in html
+    for fact in ("core 1", "12 min 34 s", "ofer-bench run core --profile quick", "digest 3fa8c0de", "3.12.4"):
+        assert fact in html
+
+
+def test_names_are_escaped_everywhere(built_run: Path) -> None:
+    html = (built_run / "report" / "index.html").read_text()
+    assert "mine &amp; &lt;b&gt;" in html and "mine & <b>" not in html
+    tables = built_run / "report" / "tables"
+    assert r"mine \& \textless{}b\textgreater{}" in (tables / "table3.tex").read_text()
+    assert r"mine & \<b>" in (tables / "table3.md").read_text()
+
+
+def test_published_sections_are_marked_in_the_page(built_run: Path) -> None:
+    html = (built_run / "report" / "index.html").read_text()
+    bodies = re.findall(r'<tbody class="(\w+)">(.*?)</tbody>', html, re.DOTALL)
+    assert {kind for kind, _ in bodies} == {"measured", "reported"}
+    for kind, body in bodies:
+        assert ("As published" in body) == (kind == "reported")
+        assert kind == "measured" or "<strong>" not in body
+
+
+def test_every_definition_is_in_the_page_and_every_table_has_its_files(built_run: Path) -> None:
+    layout = load_layout()
+    html = (built_run / "report" / "index.html").read_text()
+    for definition in load_definitions(layout):
+        assert f'<section class="item" id="{definition.id}">' in html
+        if isinstance(definition, TableDefinition):
+            for suffix in ("csv", "md", "tex"):
+                assert (built_run / "report" / "tables" / f"{definition.id}.{suffix}").stat().st_size > 0
+
+
+def test_an_empty_run_gives_a_report_that_says_so(tmp_path: Path) -> None:
+    html = build_report(tmp_path).read_text()
+    assert "nothing was scored yet" in html and "run.json is not there" in html
+    assert "Not measured in this run." in html and "qualitative.npz is not there" in html
+    assert "As published: AffectNet" in html
+    assert summary_tables(tmp_path) == []
+
+
+def test_a_partial_run_names_what_is_missing(make_run: Callable[[], Path]) -> None:
+    path = make_run()
+    info = json.loads((path / "run.json").read_text())
+    failure = {"stage": "predict", "error": "out of memory <dan>"}
+    (path / "run.json").write_text(json.dumps(info | {"status": "failed", "failures": [failure]}))
+    for file in (path / "predictions").glob("*.parquet"):
+        file.unlink()
+    (path / "samples" / "qualitative.npz").write_bytes(b"PK broken")
+    (path / "env.json").unlink()
+    (path / "records.parquet").unlink()
+    html = build_report(path).read_text()
+    assert "out of memory &lt;dan&gt;" in html
+    assert "predictions/dan__clean.parquet (dan on clean) is not there." in html
+    assert "qualitative.npz is damaged" in html
+    assert "This run has no stored predictions for it." in html
+    assert not (path / "report" / "figures" / "confusion_clean.png").exists()
+    assert (path / "report" / "figures" / "figure1.png").exists(), (
+        "records.csv stands in for the parquet file"
+    )
+
+
+def test_records_from_csv_and_parquet_agree(make_run: Callable[[], Path]) -> None:
+    path = make_run()
+    first = summary_tables(path)
+    (path / "records.parquet").unlink()
+    second = summary_tables(path)
+    texts = [[[c.text for c in r.cells] for s in t.sections for r in s.rows] for t in first]
+    assert texts == [[[c.text for c in r.cells] for s in t.sections for r in s.rows] for t in second]
+    assert [table.id for table in first] == ["table3", "accuracy_by_occluder", "table1", "table2", "table9"]
+    assert all(s.source == "measured" for table in first for s in table.sections)
+
+
+def test_damage_and_absence_are_typed_errors(make_run: Callable[[], Path], tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no run directory"):
+        build_report(tmp_path / "nowhere")
+    path = make_run()
+    (path / "records.parquet").write_bytes(b"not parquet")
+    with pytest.raises(StoreError, match="damaged"):
+        summary_tables(path)
+
+
+def test_the_summary_needs_neither_torch_nor_matplotlib(built_run: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from ofer_bench.report.build import summary_tables; "
+        f"summary_tables(Path({str(built_run)!r})); "
+        "sys.exit(any(m in sys.modules for m in ('torch', 'matplotlib', 'seaborn')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(4.21, "4.2 s"), (754.2, "12 min 34 s"), (11100, "3 h 5 min"), (59.99, "60.0 s")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_interval_of_the_fixture_is_wilson(built_run: Path) -> None:
+    from statsmodels.stats.proportion import proportion_confint
+
+    row = pd.read_parquet(built_run / "records.parquet").iloc[0]
+    low, high = proportion_confint(round(row["value"] * row["n"] / 100), row["n"], method="wilson")
+    assert np.allclose([row["ci_lo"], row["ci_hi"]], [100 * low, 100 * high])
