@@ -33,7 +33,7 @@ ONE_CLASS_SVM = Card(
     load="ofer_baselines.one_class_svm:OneClassSVMDetector",
     paper="Schoelkopf et al., Estimating the support of a high-dimensional distribution, 2001",
     fidelity="from description",
-    notes="RBF nu-SVM on HOG and colour statistics of a patch; the Latent-OFER paper names neither features nor kernel.",
+    notes="RBF nu-SVM on PCA of a patch's pixels and its place; the Latent-OFER paper names neither features nor kernel.",
 )
 
 MAE = Card(

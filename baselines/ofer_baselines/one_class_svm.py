@@ -1,7 +1,8 @@
 """One-class SVM (Schoelkopf et al. 2001) on patch descriptors: the paper's first detector of Table 1.
 
 The paper names neither features nor kernel. Here: an RBF nu-SVM on the pixels of a patch reduced by PCA,
-its mean colour and its place in the grid, trained on patches of unoccluded faces; the threshold is the SVM's own.
+what PCA leaves unexplained (log of its norm) and the patch's place in the grid, trained on patches of unoccluded
+faces; the threshold is the SVM's own.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from torch import Tensor, nn
 from ofer_bench.api import Component, ComponentSettings, Detection, FaceBatch, FaceSet, Recipe, TrainingSink
 
 
-
-
 class OneClassSVMDetector(nn.Module):
     """RBF one-class SVM; fitted by scikit-learn, evaluated in torch from its support vectors.
 
@@ -27,7 +26,7 @@ class OneClassSVMDetector(nn.Module):
         super().__init__()
         self.patch_size, self.grid = settings.patch_size, settings.grid
         components = int(settings.model.get("components", 24))
-        pixels, features = 3 * self.patch_size**2, components + 2
+        pixels, features = 3 * self.patch_size**2, components + 3
         self.register_buffer("pixel_mean", torch.zeros(pixels))
         self.register_buffer("basis", torch.zeros(pixels, components))
         self.register_buffer("feature_mean", torch.zeros(features))
@@ -41,11 +40,13 @@ class OneClassSVMDetector(nn.Module):
         """Standardised descriptors [B,G*G,F] of the patches of [B,3,H,W] in [0,1]."""
         b, g, p = len(image), self.grid, self.patch_size
         patches = image.reshape(b, 3, g, p, g, p).permute(0, 2, 4, 1, 3, 5).reshape(b, g * g, -1)
-        reduced = (patches - self.pixel_mean) @ self.basis
+        centred = patches - self.pixel_mean
+        reduced = centred @ self.basis
+        rest = (centred - reduced @ self.basis.T).norm(dim=-1, keepdim=True).clamp_min(1e-3).log()
         axis = torch.linspace(-1, 1, g, device=image.device)
         row, column = torch.meshgrid(axis, axis, indexing="ij")
         place = torch.stack([row, column], dim=-1).reshape(1, g * g, 2).expand(b, -1, -1)
-        features = (torch.cat([reduced, place], dim=-1) - self.feature_mean) / self.feature_std
+        features = (torch.cat([reduced, rest, place], dim=-1) - self.feature_mean) / self.feature_std
         return features
 
     @torch.no_grad()

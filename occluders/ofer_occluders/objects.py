@@ -23,7 +23,7 @@ CARD = Card(
     capability=("pixel", "alpha"),
     paper="Latent-OFER, section 4 (hands, cups and the like, pasted at random)",
     fidelity="reconstructed recipe",
-    notes="The paper states no object list, size or placement law: a declared re-creation with drawn objects. "
+    notes="The paper states no object list, size or placement law: a re-creation with drawn objects. "
     "Results are comparable with the paper's synthetic sets as trends only.",
 )
 MIN_RATIO, MAX_RATIO = 0.005, 0.8
@@ -63,7 +63,7 @@ class Objects:
             cutout = _cutout(source, size)
             pose = _draw_pose(source, size, rng)
             target = float(rng.uniform(lo + margin, hi - margin))
-            pose, mask = fit_scale(cutout, pose, size, target, max(margin, 0.5 / mask_area(size)))
+            pose, mask = fit_scale(cutout, pose, size, target, max(margin, 0.5 / (size[0] * size[1])))
             occlusion = _occlusion(source, pose, mask)
             if lo <= occlusion.ratio <= hi:
                 return occlusion
@@ -99,11 +99,6 @@ class Objects:
         groups = {"seen": self.SEEN, "unseen": self.UNSEEN, "all": self.SEEN + self.UNSEEN}
         kinds = groups[check_choice("kinds", options.get("kinds", "all"), tuple(groups))]
         return {"kind": kinds[int(rng.integers(len(kinds)))], "seed": int(rng.integers(2**32))}
-
-
-def mask_area(size: tuple[int, int]) -> int:
-    """Pixels of a picture of ``size`` (height, width)."""
-    return size[0] * size[1]
 
 
 def _occlusion(source: Mapping[str, Any], pose: Pose, mask: np.ndarray) -> Occlusion:

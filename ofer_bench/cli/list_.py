@@ -92,9 +92,9 @@ def _suites() -> list[dict[str, Any]]:
 
 
 def _reports() -> list[dict[str, Any]]:
-    from ofer_bench.report.spec import report_specs
+    from ofer_bench.report.spec import load_definitions, load_layout
 
-    return [{"id": s.id, "kind": s.kind, "title": s.title} for s in report_specs()]
+    return [{"id": s.id, "kind": s.kind, "title": s.title} for s in load_definitions(load_layout())]
 
 
 _ROWS = {

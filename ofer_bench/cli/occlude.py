@@ -37,7 +37,7 @@ def occlude(
     from ofer_bench.core.errors import OccluderError
     from ofer_bench.occlusion.apply import occlude_set
     from ofer_bench.plugins.discovery import load_class, registry
-    from ofer_bench.plugins.protocols import OcclusionRequest
+    from ofer_bench.plugins.protocols import RELEVANCE, OcclusionRequest
 
     card = registry().card(occluder, kind="occluder")
     low, high = ratio
@@ -45,8 +45,7 @@ def occlude(
         raise OccluderError(f"ratio {low:g} {high:g} is out of range", hint="give 0 < LO <= HI <= 1")
     side = size - size % PATCHES
     faces, failed = _read(src, side)
-    needs = "needs-relevance" in card.capability
-    relevance = _relevance(faces, profile, device) if needs else None
+    relevance = _relevance(faces, profile, device) if RELEVANCE in card.capability else None
     red, green, blue = (int(c) for c in faces.image.reshape(-1, 3).mean(axis=0).round())
     params: dict[str, Any] = {} if objects is None else {"folder": str(objects)}
 

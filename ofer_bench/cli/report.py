@@ -14,12 +14,12 @@ def report(run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="A run di
 
     from ofer_bench.core.errors import SpecError
     from ofer_bench.report.build import build_report, summary_tables
-    from ofer_bench.report.terminal import print_table
+    from ofer_bench.report.terminal import to_rich
 
     if not (run_dir / "run.json").is_file():
         raise SpecError(run_dir, "is no run directory (it has no run.json)", hint="give the folder that `run` wrote")
     index = build_report(run_dir)
     console = Console()
     for table in summary_tables(run_dir):
-        print_table(table, console)
+        console.print(to_rich(table))
     console.print(f"report: {index}", soft_wrap=True)

@@ -45,7 +45,7 @@ def run(
     from ofer_bench.cli.live import progress_view
     from ofer_bench.engine.run import default_out, run_suite
     from ofer_bench.report.build import build_report, summary_tables
-    from ofer_bench.report.terminal import print_table
+    from ofer_bench.report.terminal import to_rich
     from ofer_bench.spec.datasets import load_datasets
     from ofer_bench.store.artefacts import Store
     from ofer_bench.store.location import default_store
@@ -59,7 +59,7 @@ def run(
         index = build_report(target)
     console = Console()
     for table in summary_tables(target):
-        print_table(table, console)
+        console.print(to_rich(table))
     console.print(f"report: {index}  ({time.perf_counter() - started:.0f} s)", soft_wrap=True)
     if execution.failures:
         console.print(f"[red]{len(execution.failures)} stages failed; see run.json[/red]")

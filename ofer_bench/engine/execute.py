@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ofer_bench.core.errors import OferBenchError
+from ofer_bench.core.errors import DatasetMissing, OferBenchError, StoreError
 from ofer_bench.engine.pool import ComponentPool
 from ofer_bench.engine.progress import Progress
 from ofer_bench.engine.stages import Plan, Stage, Workspace
@@ -30,7 +30,7 @@ class Execution:
 def execute(plan: Plan, store: Store, device: str, progress: Progress) -> Execution:
     """Make every stage of ``plan``. A failing stage takes only its dependants with it.
 
-    Errors that would hit every stage alike (missing data, a full disk, a broken plugin) are raised; whatever has
+    Missing data and a store that can't be written are raised, for no later stage could do better; whatever has
     been stored until then stays.
     """
     done = Execution()
@@ -65,10 +65,11 @@ def _make(
     started = time.perf_counter()
     try:
         done.artefacts[stage.id] = store.produce(stage.kind, stage.key, write)
-    except OferBenchError:
+    except (DatasetMissing, StoreError):
         raise
     except Exception as error:  # noqa: BLE001 - one failing plugin must not lose the results of the others
-        done.failures[stage.id] = f"{type(error).__name__}: {error}"
+        known = isinstance(error, OferBenchError)
+        done.failures[stage.id] = str(error) if known else f"{type(error).__name__}: {error}"
         progress.fail(stage.id, done.failures[stage.id])
         return
     progress.finish(stage.id, time.perf_counter() - started)

@@ -19,12 +19,12 @@ from ofer_bench.engine.produce_models import (
 )
 from ofer_bench.engine.stages import Plan
 from ofer_bench.plugins.discovery import load_class, registry
+from ofer_bench.plugins.protocols import RELEVANCE
 from ofer_bench.plugins.source import source_digest
 from ofer_bench.spec.datasets import Datasets
 from ofer_bench.spec.suite import OcclusionSpec
 
 COMPONENT_KINDS = ("backbone", "detector", "reconstructor", "classifier")
-NEEDS_RELEVANCE = "needs-relevance"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +138,7 @@ class Planner:
         self, family: str, spec: OcclusionSpec, split: str, ratio: tuple[float, float]
     ) -> CellInfo:
         card = registry().card(spec.occluder, kind="occluder")
-        relevance = self._relevance() if NEEDS_RELEVANCE in card.capability else None
+        relevance = self._relevance() if RELEVANCE in card.capability else None
         test, train = self.split("test"), self.split("train")
         extent = f"{ratio[0]:.2f}" if ratio[0] == ratio[1] else f"{ratio[0]:.2f}-{ratio[1]:.2f}"
         label = f"{family}-{extent}"

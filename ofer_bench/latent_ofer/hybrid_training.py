@@ -35,7 +35,7 @@ from ofer_bench.latent_ofer.losses import (
 )
 from ofer_bench.latent_ofer.masks import draw_patch_masks
 from ofer_bench.latent_ofer.unet import HybridUNet, Restored
-from ofer_bench.latent_ofer.upstream import ExpressionNetwork
+from ofer_bench.latent_ofer.upstream import ExpressionNetwork, levels_and_logits
 
 DISCRIMINATOR_WIDTH = 32
 FEATURE_STAGE = 1
@@ -98,14 +98,14 @@ def generator_pass(hybrid: Hybrid, critics: Critics, target: Tensor, mask_patch:
     hole_px = patch_mask_to_pixels(mask_patch, hybrid.patch_size)
     restored = hybrid.restore(target, mask_patch)
     with torch.no_grad():
-        levels_real = hybrid.expression.feature_levels(target)
-        logits_real = hybrid.expression.logits(target)
+        levels_real, logits_real = levels_and_logits(hybrid.expression, target)
     features_real = levels_real[FEATURE_STAGE]
-    features = hybrid.expression.feature_levels(restored.image)[FEATURE_STAGE]
+    levels, logits = levels_and_logits(hybrid.expression, restored.image)
+    features = levels[FEATURE_STAGE]
     terms = LossTerms(
         reconstruction=reconstruction_loss(restored.image, target, hole_px),
         consistency=_consistency(restored.taps, levels_real[hybrid.target_level], hole_px),
-        semantic_consistency=semantic_consistency(hybrid.expression.logits(restored.image), logits_real),
+        semantic_consistency=semantic_consistency(logits, logits_real),
         patch_discriminator=relativistic_loss(critics.patch(restored.image), critics.patch(target)),
         feature_discriminator=relativistic_loss(critics.feature(features), critics.feature(features_real)),
     )

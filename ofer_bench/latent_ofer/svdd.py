@@ -21,10 +21,13 @@ from ofer_bench.api import (
 )
 from ofer_bench.latent_ofer.mae import FaceMAE
 from ofer_bench.latent_ofer.upstream import frozen
-from ofer_bench.latent_ofer.whitening import position_statistics
+from ofer_bench.latent_ofer.whitening import Whitening, fit_whitening, whiten
 
 CENTRE_MARGIN = 0.1
 """No coordinate of the centre comes nearer to zero: a bias-free network reaches zero by vanishing."""
+
+MAX_COMPONENTS = 128
+"""Latents wider than this are projected before whitening; it bounds the statistics kept per position."""
 
 WEIGHT_DECAY = 1e-6
 """Lambda of Eq. 1 where the recipe's ``extra["svdd_lambda"]`` gives none."""
@@ -55,9 +58,10 @@ def squared_radius(distance: np.ndarray, nu: float) -> float:
 class ViTSVDD(nn.Module):
     """One-class deep SVDD on frozen latents of the masked autoencoder.
 
-    ``settings.model``: ``latent`` (contextual: full attention; local: a patch sees only itself), ``position``
-    (whitened: latents are centred per position and whitened; plain), ``hidden``, ``out``, ``nu``. One
-    hypersphere for all positions: fixed centre, radius from unoccluded validation patches.
+    ``settings.model``: ``latent`` (local: a patch sees only itself; contextual: full attention, which carries
+    an occluder's trace to its neighbours and raises false alarms), ``position`` (whitened: latents are
+    centred and whitened per position; plain), ``hidden``, ``out``, ``nu``. One hypersphere for all positions:
+    fixed centre, radius from unoccluded validation patches.
     """
 
     def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component]) -> None:
@@ -65,27 +69,36 @@ class ViTSVDD(nn.Module):
         model = settings.model
         self._frozen: tuple[FaceMAE] = (frozen(upstream, "face-mae"),)
         self.grid = settings.grid
-        self.latent = _choice(model, "latent", ("contextual", "local"))
+        self.latent = _choice(model, "latent", ("local", "contextual"))
         self.position = _choice(model, "position", ("whitened", "plain"))
-        self.nu = float(model.get("nu", 0.05))
+        self.nu = float(model.get("nu", 0.02))
         dim = self._frozen[0].dim
+        inputs = min(dim, MAX_COMPONENTS) if self.position == "whitened" else dim
         hidden, out = int(model.get("hidden", 2 * dim)), int(model.get("out", dim))
         # No bias, no affine norm, no bounded activation: with any of them a constant output is a solution.
         self.head = nn.Sequential(
-            nn.Linear(dim, hidden, bias=False), nn.LeakyReLU(0.1), nn.Linear(hidden, out, bias=False)
+            nn.Linear(inputs, hidden, bias=False), nn.LeakyReLU(0.1), nn.Linear(hidden, out, bias=False)
         )
+        for weight in self.head.parameters():
+            # Keeps the distances that whitening made meaningful; training starts from them.
+            nn.init.orthogonal_(weight)
         self.mean: Tensor
-        self.whitening: Tensor
+        self.projection: Tensor
+        self.scale: Tensor
         self.centre: Tensor
         self.radius_squared: Tensor
         self.register_buffer("mean", torch.zeros(self.grid**2, dim))
-        self.register_buffer("whitening", torch.eye(dim))
+        self.register_buffer("projection", torch.eye(dim, inputs))
+        self.register_buffer("scale", torch.eye(inputs).repeat(self.grid**2, 1, 1))
         self.register_buffer("centre", torch.full((out,), CENTRE_MARGIN))
         self.register_buffer("radius_squared", torch.zeros(()))
 
     def embed(self, image: Tensor) -> Tensor:
         """Return Phi(x; W) of every patch, [B,G*G,out], for ``image`` [B,3,H,W] in [0,1]."""
-        return self.head((self._latents(image) - self.mean) @ self.whitening)
+        latents = self._latents(image)
+        if self.position == "whitened":
+            latents = whiten(latents, Whitening(self.mean, self.projection, self.scale))
+        return self.head(latents)
 
     def detect(self, batch: FaceBatch) -> Detection:
         """Score patches by squared distance to the centre; beyond the radius is occluded."""
@@ -106,10 +119,14 @@ class ViTSVDD(nn.Module):
         device = self.centre.device
         weight_decay = float(recipe.extra.get("svdd_lambda", WEIGHT_DECAY))
         if self.position == "whitened":
-            latents = (self._latents(batch.image) for batch in train.batches(recipe.batch_size, device))
-            mean, whitening = position_statistics(latents)
+
+            def latents() -> Iterator[Tensor]:
+                return (self._latents(batch.image) for batch in train.batches(recipe.batch_size, device))
+
+            mean, projection, scale = fit_whitening(latents, self.projection.shape[1])
             self.mean.copy_(mean)
-            self.whitening.copy_(whitening)
+            self.projection.copy_(projection)
+            self.scale.copy_(scale)
         self.centre.copy_(initial_centre(self._mean_embedding(train, recipe.batch_size)))
 
         def step(index: np.ndarray, generator: torch.Generator) -> Tensor:

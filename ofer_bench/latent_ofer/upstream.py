@@ -14,6 +14,7 @@ class ExpressionNetwork(Protocol):
     """The CNN of the model: a residual network trained on expressions, differentiable in its input."""
 
     trunk: nn.Module
+    fc: nn.Linear
 
     def normalise(self, image01: Tensor) -> Tensor:
         """Bring ``image01`` [B,3,H,W] to the statistics that ``trunk`` expects."""
@@ -30,6 +31,12 @@ class ExpressionNetwork(Protocol):
     def feature_levels(self, image01: Tensor) -> tuple[Tensor, ...]:
         """Return the output of every stage, finest first."""
         ...
+
+
+def levels_and_logits(network: ExpressionNetwork, image01: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+    """Return ``feature_levels`` and ``logits`` of ``image01`` [B,3,H,W] from one pass, half the cost."""
+    levels = network.feature_levels(image01)
+    return levels, network.fc(levels[-1].mean(dim=(2, 3)))
 
 
 def frozen(upstream: Mapping[str, Component], component_id: str) -> Any:

@@ -1,33 +1,55 @@
-"""Statistics of unoccluded latents per patch position."""
+"""Whitening of unoccluded latents, position by position."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-VARIANCE_FLOOR = 1e-3
-"""Share of the mean variance added to every direction, so that a dead direction doesn't explode."""
+SHRINKAGE = 0.05
+"""Share of the mean variance added to every direction: a position sees few faces for so many directions."""
 
 
-def position_statistics(latents: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
-    """Return the mean latent of each position [N,D] and the whitening matrix of the rest [D,D].
+class Whitening(NamedTuple):
+    """``mean`` [N,D] per position, ``projection`` [D,K] shared, ``scale`` [N,K,K] per position; float32."""
 
-    ``latents`` yields float [B,N,D] from unoccluded faces; it is passed once. The covariance is pooled over
-    positions after each position's mean is taken off: (x - mean_n) @ matrix has unit covariance over all
-    patches. Sums are kept in float64.
+    mean: Tensor
+    projection: Tensor
+    scale: Tensor
+
+
+def whiten(latents: Tensor, whitening: Whitening) -> Tensor:
+    """Centre [B,N,D] at each position, project and whiten to [B,N,K]."""
+    projected = (latents - whitening.mean) @ whitening.projection
+    return torch.einsum("bnk,nkl->bnl", projected, whitening.scale)
+
+
+def fit_whitening(latents: Callable[[], Iterable[Tensor]], components: int) -> Whitening:
+    """Estimate the whitening of unoccluded latents.
+
+    ``latents()`` yields float [B,N,D] batches of the same faces on each of two calls. The first pass gives
+    the means and the K = ``components`` principal directions of all positions together (K bounds the memory,
+    for the scales take N*K*K), the second the covariance of each position there. Scales are symmetric roots,
+    so that directions mean the same at every position and one head can serve them all. Sums are kept in
+    float64.
     """
     count, total, outer = 0, torch.zeros(()), torch.zeros(())
-    for batch in latents:
+    for batch in latents():
         wide = batch.double()
         count += len(batch)
-        total = total.to(batch.device) + wide.sum(dim=0)
-        flat = wide.flatten(0, 1)
-        outer = outer.to(batch.device) + flat.T @ flat
+        total = total + wide.sum(dim=0)
+        outer = outer + torch.einsum("bnd,bne->de", wide, wide)
     mean = total / count
-    covariance = outer / (count * len(mean)) - mean.T @ mean / len(mean)
+    _, directions = torch.linalg.eigh(outer / (count * len(mean)) - mean.T @ mean / len(mean))
+    projection = directions.flip(1)[:, :components]
+    covariance = torch.zeros(())
+    for batch in latents():
+        projected = (batch.double() - mean) @ projection
+        covariance = covariance + torch.einsum("bnk,bnl->nkl", projected, projected) / count
     values, vectors = torch.linalg.eigh(covariance)
     values = values.clamp(min=0.0)
-    scale = (values + VARIANCE_FLOOR * values.mean()).rsqrt()
-    return mean.float(), (vectors * scale).float()
+    root = (values + SHRINKAGE * values.mean(dim=1, keepdim=True)).rsqrt()
+    scale = torch.einsum("nkj,nj,nlj->nkl", vectors, root, vectors)
+    return Whitening(mean.float(), projection.float(), scale.float())

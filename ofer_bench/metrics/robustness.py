@@ -14,7 +14,8 @@ def auc_occ(ratio: np.ndarray, accuracy: np.ndarray) -> float:
     ``ratio`` float [M] strictly increasing with M >= 2, ``accuracy`` float [M] in [0,1]; else ValueError.
     """
     _check_curve(ratio, accuracy)
-    return float(np.trapezoid(accuracy, ratio) / (ratio[-1] - ratio[0]))
+    area = np.sum(np.diff(ratio) * (accuracy[1:] + accuracy[:-1]) / 2)
+    return float(area / (ratio[-1] - ratio[0]))
 
 
 def rel_auc_occ(ratio: np.ndarray, accuracy: np.ndarray) -> float:

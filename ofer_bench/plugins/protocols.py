@@ -117,6 +117,10 @@ class OcclusionRequest:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
+RELEVANCE = "relevance"
+"""Capability of occluders that need ``OcclusionRequest.relevance``."""
+
+
 @runtime_checkable
 class Occluder(Protocol):
     """Makes occlusions: sampling and applying are separate, so that an occlusion can be replayed."""

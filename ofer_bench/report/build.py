@@ -9,7 +9,7 @@ from ofer_bench.report.confusion import draw_confusion
 from ofer_bench.report.curve import draw_curve
 from ofer_bench.report.figure_files import Drawing, save_drawing
 from ofer_bench.report.page import Download, Item, render_page
-from ofer_bench.report.records import to_records
+from ofer_bench.report.records import distinct, to_records
 from ofer_bench.report.render import to_csv, to_latex, to_markdown
 from ofer_bench.report.reported import reported_records
 from ofer_bench.report.run_files import RunFiles, load_run, load_sheet
@@ -102,7 +102,10 @@ def _draw(definition: Definition, run: RunFiles, layout: ReportLayout) -> tuple[
         return draw_curve(run.records, definition, layout), absent
     if isinstance(definition, ConfusionDefinition):
         absent = "This run has no stored predictions for it."
-        return draw_confusion(run.predictions, definition, layout), absent
+        # Trials of single components are stored too; a matrix belongs to a system of the records.
+        systems = set(distinct(run.records, "system"))
+        chosen = [entry for entry in run.predictions if entry.system in systems]
+        return draw_confusion(chosen, definition, layout), absent
     from ofer_bench.report.sheet import draw_sheet
 
     sheet = load_sheet(run.path)

@@ -109,7 +109,7 @@ def _averaged(records: Sequence[Record]) -> str:
     """Say over what the records were averaged."""
     parts = []
     for column, word in _AVERAGED.items():
-        values = list(dict.fromkeys(r[column] for r in records))
+        values = [value for value in dict.fromkeys(r[column] for r in records) if value == value]
         if len(values) > 1:
             numeric = column == "ratio_lo"
             shown = f"{min(values):.2f} to {max(values):.2f}" if numeric else ", ".join(map(str, values))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,41 +27,33 @@ def confusion_data(
 ) -> pd.DataFrame:
     """Count predictions: system, split, cell, label, predicted, count, share.
 
-    ``share`` in [0,1] is of all samples with that label. Every pair of classes has a row; samples of unknown
-    label are left out, failed ones count under ``failed``.
+    Several runs of a system on a cell (seeds) are counted together. ``share`` in [0,1] is of all samples
+    with that label. Every pair of classes has a row; samples of unknown label are left out, failed ones
+    count under ``failed``.
     """
     import pandas as pd
 
     rows = []
     for entry in predictions:
         dataset, prefix = base_dataset(str(entry.cell.get("split", "")))
-        place: dict[Hashable, Any] = {
-            "occluder": "",
-            **dict(entry.cell),
-            "dataset": dataset,
-            "prefix": prefix,
-        }
+        place: dict[Hashable, Any] = {"occluder": "", "dataset": dataset, "prefix": prefix}
+        place.update(entry.cell)
         if not matches(place, definition.filter):
             continue
         known = entry.frame[entry.frame["label"] >= 0]
         counts = pd.crosstab(known["label"], known["predicted"]).reindex(
             index=range(len(EXPRESSIONS)), columns=[*range(len(EXPRESSIONS)), -1], fill_value=0
         )
+        where = layout.name(entry.system), str(entry.cell["split"]), str(entry.cell["id"])
         for label, row in zip(EXPRESSIONS, counts.to_numpy(), strict=True):
-            total = int(row.sum())
-            rows += [
-                {
-                    "system": layout.name(entry.system),
-                    "split": entry.cell["split"],
-                    "cell": entry.cell["id"],
-                    "label": label,
-                    "predicted": predicted,
-                    "count": int(count),
-                    "share": int(count) / total if total else math.nan,
-                }
-                for predicted, count in zip([*EXPRESSIONS, FAILED], row, strict=True)
-            ]
-    return pd.DataFrame(rows, columns=["system", "split", "cell", "label", "predicted", "count", "share"])
+            pairs = zip([*EXPRESSIONS, FAILED], row, strict=True)
+            rows += [(*where, label, predicted, int(count)) for predicted, count in pairs]
+    keys = ["system", "split", "cell", "label", "predicted"]
+    frame = pd.DataFrame(rows, columns=[*keys, "count"])
+    frame = frame.groupby(keys, sort=False)["count"].sum().reset_index()
+    totals = frame.groupby(keys[:-1], sort=False)["count"].transform("sum")
+    frame["share"] = frame["count"] / totals.where(totals > 0)
+    return frame
 
 
 def draw_confusion(
@@ -72,25 +63,24 @@ def draw_confusion(
     data = confusion_data(predictions, definition, layout)
     if data.empty:
         return None
+    failed = data.loc[data["predicted"] == FAILED, "count"].sum() > 0
+    shown = [*EXPRESSIONS, FAILED] if failed else list(EXPRESSIONS)
     panels = list(data.groupby(["system", "cell"], sort=False))
     columns = min(_COLUMNS, len(panels))
     figure, axes = panel_grid(len(panels), columns, _PANEL, _MARGINS)
     for ax, (_, panel) in zip(axes, panels, strict=True):
-        _draw_matrix(ax, panel)
+        _draw_matrix(ax, panel, shown)
         first = panel.iloc[0]
         title = f"{first['system']}, {first['split']}"
         ax.set_title(title, fontsize=10.5, loc="left", color=INK)
     return Drawing(figure=figure, data=data, alt=f"{definition.title}: {len(panels)} matrices.")
 
 
-def _draw_matrix(ax: Axes, panel: pd.DataFrame) -> None:
+def _draw_matrix(ax: Axes, panel: pd.DataFrame, shown: Sequence[str]) -> None:
     from seaborn import heatmap
 
-    names = [*EXPRESSIONS, FAILED]
-    failed = panel.loc[panel["predicted"] == FAILED, "count"].sum() > 0
-    shown = names if failed else list(EXPRESSIONS)
     shares = panel.pivot(index="label", columns="predicted", values="share")
-    matrix = 100 * shares.loc[list(EXPRESSIONS), shown]
+    matrix = 100 * shares.loc[list(EXPRESSIONS), list(shown)]
     # Seaborn's own tick labels are measured for overlap, which costs more than the rest of the figure.
     heatmap(
         matrix,

@@ -16,8 +16,8 @@ def granularity_notes(
 ) -> list[str]:
     """Check the published accuracies (percent, one decimal) of each split against its known ``sizes``.
 
-    A note names the values that are not k / n for any of the sizes; when each value fits some size but no size
-    fits all, the note says that instead. Splits without a known size get none.
+    A note names the values that are not k / n for any of the sizes; when each value fits some size but no
+    size fits all, the note says that instead. Splits without a known size get none.
     """
     notes = []
     for split in distinct(reported, "split"):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
+from ofer_bench.report.cells import FootnoteBook, cell_of
 from ofer_bench.report.records import Record, distinct, select
-from ofer_bench.report.spec import HeadlineSpec, ReportLayout
+from ofer_bench.report.spec import ColumnSpec, HeadlineSpec, ReportLayout
+from ofer_bench.report.table import Cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,32 +27,46 @@ class Headline:
 
 
 def headlines(records: Sequence[Record], layout: ReportLayout) -> list[Headline]:
-    """Return the best measured record of each headline; those without a value are left out."""
+    """Return the best measured value of each headline, seeds averaged; those without a value are left out."""
     found = [_headline(records, spec, layout) for spec in layout.headline]
     return [headline for headline in found if headline is not None]
 
 
 def _headline(records: Sequence[Record], spec: HeadlineSpec, layout: ReportLayout) -> Headline | None:
-    usable = [r for r in select(records, spec.filter) if r["status"] == "ok" and math.isfinite(r["value"])]
-    if not usable:
+    """Pick the best of one data set's systems; those that print the same value share the place."""
+    usable = select(records, spec.filter)
+    column = ColumnSpec(id="value", header=spec.label, format=spec.format)
+    cells: dict[tuple[str, str], Cell] = {}
+    for split in distinct(usable, "split"):
+        for who in distinct(select(usable, {"split": split}), spec.who):
+            members = select(usable, {"split": split, spec.who: who})
+            cells[split, who] = cell_of(members, column, FootnoteBook())
+    valued = {place: cell for place, cell in cells.items() if cell.value is not None}
+    if not valued:
         return None
-    best = max(usable, key=lambda r: float(r["value"]) if r["higher_is_better"] else -float(r["value"]))
-    low, high = float(best["ci_lo"]), float(best["ci_hi"])
-    known = math.isfinite(low) and math.isfinite(high)
+    (split, _), best = max(valued.items(), key=lambda item: _goodness(item[1]))
+    names = [
+        layout.name(who) for (where, who), cell in valued.items() if where == split and cell.text == best.text
+    ]
     return Headline(
         label=spec.label,
-        text=format(float(best["value"]), spec.format),
+        text=best.text,
         unit=spec.unit,
-        interval=f"{format(low, spec.format)} to {format(high, spec.format)}" if known else "",
-        who=layout.name(str(best[spec.who])),
-        split=str(best["split"]),
+        interval=best.ci_text.replace(", ", " to "),
+        who=", ".join(names),
+        split=split,
     )
+
+
+def _goodness(cell: Cell) -> float:
+    value = cell.value or 0.0
+    return value if cell.higher_is_better else -value
 
 
 def run_facts(info: Mapping[str, Any], records: Sequence[Record]) -> list[tuple[str, str]]:
     """Return name and value of what was run, for the summary; unknown facts are left out."""
     suite = " ".join(str(info[key]) for key in ("suite", "suite_version") if info.get(key))
-    command = info.get("command", ())
+    program, *arguments = map(str, info.get("command") or [""])
     facts = [
         ("Suite", suite),
         ("Profile", str(info.get("profile", ""))),
@@ -57,7 +74,7 @@ def run_facts(info: Mapping[str, Any], records: Sequence[Record]) -> list[tuple[
         ("Device", str(info.get("device", ""))),
         ("Duration", duration(info["duration_s"]) if isinstance(info.get("duration_s"), int | float) else ""),
         ("Data", "; ".join(_split_facts(records))),
-        ("Command", command if isinstance(command, str) else " ".join(map(str, command))),
+        ("Command", " ".join([PurePath(program).name, *arguments])),
     ]
     return [(name, value) for name, value in facts if value]
 

@@ -12,6 +12,8 @@ from ofer_bench.report.run_files import RunFiles
 from ofer_bench.report.spec import ReportLayout, read_resource
 from ofer_bench.report.table import Table
 
+_SHOWN = 8
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
@@ -47,6 +49,7 @@ def render_page(run: RunFiles, items: Sequence[Item], layout: ReportLayout) -> s
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
+    failures = _failures(run.info.get("failures", ()))
     return environment.get_template("index.html.j2").render(
         # The style sheet is ours: escaping would break its quotes.
         style=Markup(read_resource("templates/style.css")),
@@ -54,19 +57,26 @@ def render_page(run: RunFiles, items: Sequence[Item], layout: ReportLayout) -> s
         status=str(run.info.get("status", "unknown")),
         facts=run_facts(run.info, run.records),
         headlines=headlines(run.records, layout),
-        failures=[_failure(failure) for failure in run.info.get("failures", ())],
+        failures=failures[:_SHOWN],
+        more_failures=max(0, len(failures) - _SHOWN),
         missing=run.missing,
         items=items,
         environment=[(str(key), _flat(value)) for key, value in run.env.items()],
     )
 
 
-def _failure(failure: Any) -> tuple[str, str]:
-    """Stage and error of a failure, whatever else it carries."""
-    if not isinstance(failure, dict):
-        return "", str(failure)
-    return str(failure.get("stage", "")), str(failure.get("error", ""))
+def _failures(entries: Sequence[Any]) -> list[tuple[str, str]]:
+    """Pair the stages that failed alike with their error; one broken stage stops many others."""
+    stages: dict[str, list[str]] = {}
+    for entry in entries:
+        stages.setdefault(str(entry.get("error", "")), []).append(str(entry.get("stage", "")))
+    return [(", ".join(filter(None, names)), error) for error, names in stages.items()]
 
 
 def _flat(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    """Write a value of ``env.json`` on one line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_flat(entry)}" for key, entry in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_flat, value)) or "none"
+    return "none" if value is None else value if isinstance(value, str) else json.dumps(value)

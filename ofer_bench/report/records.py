@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ofer_bench.report.spec import Filter
+from ofer_bench.store.records import COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,13 +15,7 @@ Record = Mapping[Hashable, Any]
 """One row of the records table plus the derived ``dataset`` and ``prefix``."""
 
 NUMERIC_COLUMNS = ("ratio_lo", "ratio_hi", "value", "n", "n_failed", "ci_lo", "ci_hi")
-RECORD_COLUMNS = (
-    *("schema_version", "run_id", "suite", "split", "split_digest", "occluder", "ratio_lo", "ratio_hi"),
-    *("system", "detector", "reconstructor", "classifier", "profile", "seed", "selection"),
-    *("weights_digest", "weights_origin", "device", "precision", "batch_size", "metric", "metric_def"),
-    *("slice_key", "slice_value", "value", "unit", "higher_is_better", "n", "n_failed"),
-    *("ci_lo", "ci_hi", "ci_method", "status", "source", "citation", "note"),
-)
+RECORD_COLUMNS = tuple(COLUMNS)
 """Columns of the records table, in order."""
 
 _PREFIXES = ("Syn", "Occlusion")

@@ -125,6 +125,7 @@ def _latex_section(section: Section, width: int) -> list[str]:
 
 
 def _latex_cell(cell: Cell) -> str:
-    text = escape_latex(cell.text)
+    # A hyphen is no minus sign in text mode.
+    text = cell.text.replace("-", "$-$") if cell.value is not None else escape_latex(cell.text)
     text = rf"\textbf{{{text}}}" if cell.bold else text
     return text + (rf"\textsuperscript{{{','.join(cell.marks)}}}" if cell.marks else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from ofer_bench.core.expressions import EXPRESSIONS
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 # In units of one image side: the gap right of an image, and the strip below it that holds the label.
 _GAP, _STRIP = 0.06, 0.24
-_WIDTH = 9.2
+_HEAD = 0.42
+_WIDTH, _HEAD_CHARACTERS = 9.2, 13
 
 
 def sheet_data(sheet: Sheet, definition: SheetDefinition) -> pd.DataFrame:
@@ -42,6 +44,14 @@ def _expression(index: int) -> str:
     return EXPRESSIONS[index] if index >= 0 else ""
 
 
+def _heading(column: str, layout: ReportLayout) -> str:
+    """Name a column; of ``vit-svdd mask`` only the id is translated."""
+    if column in layout.names:
+        return layout.names[column]
+    identifier, space, rest = column.partition(" ")
+    return f"{layout.name(identifier)}{space}{rest}"
+
+
 def draw_sheet(sheet: Sheet, definition: SheetDefinition, layout: ReportLayout) -> Drawing | None:
     """Draw the sheet; a prediction is green with a tick when right and red with a cross when wrong."""
     rows, columns = min(len(sheet.row), definition.max_rows), len(sheet.column)
@@ -49,15 +59,17 @@ def draw_sheet(sheet: Sheet, definition: SheetDefinition, layout: ReportLayout) 
         return None
     data = sheet_data(sheet, definition)
     left = 0.55
-    width, height = left + columns * (1 + _GAP), rows * (1 + _STRIP) + 0.3
+    width, height = left + columns * (1 + _GAP), rows * (1 + _STRIP) + _HEAD
     figure = new_figure(_WIDTH, _WIDTH * height / width)
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
     unit = 72 * _WIDTH / width
     size = min(9.0, 0.13 * unit)
     for c, column in enumerate(sheet.column):
-        ax.text(left + c * (1 + _GAP) + 0.5, -0.1, layout.name(column), ha="center", va="center",
-                fontsize=size, color=INK)  # fmt: skip
+        heading = fill(_heading(column, layout), _HEAD_CHARACTERS)
+        ax.text(
+            left + c * (1 + _GAP) + 0.5, -0.06, heading, ha="center", va="bottom", fontsize=size, color=INK
+        )
     for r in range(rows):
         top = r * (1 + _STRIP)
         ax.text(left - 0.1, top + 0.5, _expression(int(sheet.label[r])), ha="center", va="center",
@@ -71,7 +83,7 @@ def draw_sheet(sheet: Sheet, definition: SheetDefinition, layout: ReportLayout) 
                 ax.text(x + 0.5, top + 1 + 0.1, f"{'✓' if right else '✗'} {EXPRESSIONS[predicted]}",
                         ha="center", va="center", fontsize=size, color=GOOD if right else BAD)  # fmt: skip
     ax.set_xlim(0, width)
-    ax.set_ylim(rows * (1 + _STRIP), -0.3)
+    ax.set_ylim(rows * (1 + _STRIP), -_HEAD)
     ax.set_aspect("equal")
     right_count, total = (data["correct"] == "true").sum(), (data["correct"] != "").sum()
     alt = f"{definition.title}: {rows} faces, {columns} columns, {right_count} of {total} predictions right."

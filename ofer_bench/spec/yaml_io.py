@@ -57,7 +57,7 @@ def packaged_names(package: str) -> list[str]:
 
 def _line_of(node: yaml.Node | None, location: tuple[Any, ...]) -> int | None:
     """Line of the deepest node that ``location`` reaches."""
-    line = None
+    line = node.start_mark.line + 1 if node is not None else None
     for part in location:
         if node is None:
             break

@@ -12,7 +12,14 @@ from ofer_bench.api import ComponentSettings, FaceBatch, FaceSet, Prediction
 
 IMAGE, PATCH, CLASSES = 32, 8, 7
 TINY = {
-    "face-mae": {"dim": 16, "depth": 2, "heads": 2, "decoder_dim": 16, "decoder_depth": 1, "decoder_heads": 2},
+    "face-mae": {
+        "dim": 16,
+        "depth": 2,
+        "heads": 2,
+        "decoder_dim": 16,
+        "decoder_depth": 1,
+        "decoder_heads": 2,
+    },
     "vit-svdd": {"hidden": 16, "out": 8},
     "hybrid": {"width": 4, "layer_level": 2},
     "latent-recognizer": {"hidden": 16},
@@ -68,7 +75,7 @@ class Log:
         self.rows: list[dict[str, float]] = []
 
     def progress(self, done: int, total: int, unit: str = "images") -> None:
-        assert 0 < done
+        assert done > 0
 
     def log(self, step: int, **values: float) -> None:
         self.rows.append(values)
@@ -101,4 +108,6 @@ def settings(component_id: str, **changed: object) -> ComponentSettings:
 @pytest.fixture
 def tiny() -> SimpleNamespace:
     """Helpers of these tests."""
-    return SimpleNamespace(settings=settings, faces=draw_faces, net=TinyExpressionNet, log=Log, grid=IMAGE // PATCH)
+    return SimpleNamespace(
+        settings=settings, faces=draw_faces, net=TinyExpressionNet, log=Log, grid=IMAGE // PATCH
+    )

@@ -139,7 +139,9 @@ def test_a_one_sided_hole_in_a_symmetric_map_is_restored_from_weak_coarse_featur
 def test_batch_order_does_not_matter():
     features, hole = random_case(5, 4, 6, 6, seed=8)
     order = torch.tensor([3, 0, 4, 1, 2])
-    torch.testing.assert_close(self_assembly(features[order], hole[order]), self_assembly(features, hole)[order])
+    torch.testing.assert_close(
+        self_assembly(features[order], hole[order]), self_assembly(features, hole)[order]
+    )
 
 
 def test_gradient_matches_finite_differences():

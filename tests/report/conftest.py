@@ -51,7 +51,7 @@ def record(**values: Any) -> dict[str, Any]:
         "status": "ok",
         "source": "measured",
     }
-    row: dict[str, Any] = {column: "" for column in RECORD_COLUMNS}
+    row: dict[str, Any] = dict.fromkeys(RECORD_COLUMNS, "")
     return row | {"ci_lo": np.nan, "ci_hi": np.nan} | common | values
 
 
@@ -197,6 +197,10 @@ def qualitative(path: Path) -> None:
 def write_run(path: Path) -> Path:
     """Write a complete run directory."""
     rows, entries = recognition(path)
+    # A trial of single components: stored, but no system of its own.
+    trial = {"file": "predictions/oracle-mae-resnet18__objects.parquet", "system": "oracle+mae+resnet18"}
+    predictions(np.random.default_rng(1), 0.5, 0).to_parquet(path / trial["file"])
+    entries.append(trial | {"cell": "objects"})
     frame = pd.DataFrame([*rows, *components(), *blocked()], columns=list(RECORD_COLUMNS))
     frame.to_parquet(path / "records.parquet")
     frame.to_csv(path / "records.csv", index=False)

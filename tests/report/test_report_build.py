@@ -17,7 +17,8 @@ import pytest
 
 from ofer_bench.core.errors import StoreError
 from ofer_bench.report.build import build_report, summary_tables
-from ofer_bench.report.headline import duration
+from ofer_bench.report.headline import duration, headlines
+from ofer_bench.report.records import RECORD_COLUMNS, to_records
 from ofer_bench.report.spec import TableDefinition, load_definitions, load_layout
 
 
@@ -154,6 +155,18 @@ def test_the_summary_needs_neither_torch_nor_matplotlib(built_run: Path) -> None
         "sys.exit(any(m in sys.modules for m in ('torch', 'matplotlib', 'seaborn')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_headlines_average_seeds_and_name_every_winner() -> None:
+    shared = {"metric": "accuracy", "split": "ParaFace", "status": "ok", "source": "measured"}
+    rows = [
+        shared | {"system": "dan", "value": 60.0, "seed": 0},
+        shared | {"system": "dan", "value": 90.0, "seed": 1},
+        shared | {"system": "rul", "value": 80.0, "seed": 0},
+        shared | {"system": "eac", "value": 80.0, "seed": 0},
+    ]
+    found = headlines(to_records(pd.DataFrame(rows, columns=list(RECORD_COLUMNS))), load_layout())
+    assert [(tile.text, tile.who, tile.split) for tile in found] == [("80.0", "RUL, EAC", "ParaFace")]
 
 
 @pytest.mark.parametrize(

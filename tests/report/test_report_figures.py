@@ -11,12 +11,18 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix
 
 from ofer_bench.core.expressions import EXPRESSIONS
-from ofer_bench.report.confusion import draw_confusion
+from ofer_bench.report.confusion import confusion_data, draw_confusion
 from ofer_bench.report.curve import curve_data, draw_curve, spread
 from ofer_bench.report.figure_files import save_drawing
 from ofer_bench.report.run_files import Sheet, load_run, load_sheet
 from ofer_bench.report.sheet import draw_sheet
-from ofer_bench.report.spec import CurveDefinition, SheetDefinition, load_definitions, load_layout
+from ofer_bench.report.spec import (
+    ConfusionDefinition,
+    CurveDefinition,
+    SheetDefinition,
+    load_definitions,
+    load_layout,
+)
 
 LAYOUT = load_layout()
 DEFINITIONS = {definition.id: definition for definition in load_definitions(LAYOUT)}
@@ -51,12 +57,23 @@ def test_confusion_equals_scikit_learn(built_run: Path, name: str) -> None:
     cell = "clean" if name.endswith("clean") else "objects"
     stored = pd.read_parquet(built_run / "predictions" / f"dan__{cell}.parquet")
     wanted = confusion_matrix(stored["label"], stored["predicted"], labels=[*range(7), -1])[:7]
+    assert "oracle+mae+resnet18" not in set(shown["system"])
     panel = shown[shown["system"] == "DAN"]
     counts = panel.pivot(index="label", columns="predicted", values="count")
     counts = counts.loc[list(EXPRESSIONS), [*EXPRESSIONS, "failed"]]
     np.testing.assert_array_equal(counts.to_numpy(), wanted)
     np.testing.assert_allclose(panel.groupby("label")["share"].sum(), 1.0)
     assert counts["failed"].sum() == (2 if cell == "objects" else 0)
+
+
+def test_seeds_of_a_system_are_counted_together(built_run: Path) -> None:
+    definition = DEFINITIONS["confusion_clean"]
+    assert isinstance(definition, ConfusionDefinition)
+    entries = [entry for entry in load_run(built_run).predictions if entry.system == "dan"]
+    once = confusion_data(entries, definition, LAYOUT)
+    twice = confusion_data([*entries, *entries], definition, LAYOUT)
+    assert twice["count"].tolist() == [2 * count for count in once["count"]]
+    np.testing.assert_allclose(twice["share"], once["share"])
 
 
 def test_sheet_csv_says_what_is_right(built_run: Path) -> None:
@@ -98,7 +115,7 @@ def test_figures_are_wide_enough_for_the_report(built_run: Path) -> None:
 
 def test_no_predictions_no_matrix() -> None:
     definition = DEFINITIONS["confusion_clean"]
-    assert definition.kind == "confusion"
+    assert isinstance(definition, ConfusionDefinition)
     assert draw_confusion([], definition, LAYOUT) is None
 
 

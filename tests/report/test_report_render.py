@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -74,6 +75,12 @@ def test_latex_is_escaped_and_uses_booktabs(table: Table) -> None:
     assert r"\multicolumn{3}{l}{\emph{As published}} \\" in text
     assert r"\label{tab:demo-table}" in text
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
+
+
+def test_latex_has_real_minus_signs(table: Table) -> None:
+    cells = (Cell(text="-2.5", value=-2.5), Cell(text="-", status="missing"))
+    section = Section(heading="Changes", source="measured", rows=(Row(label="x-y", cells=cells),))
+    assert r"x-y & $-$2.5 & - \\" in to_latex(replace(table, sections=(section,)))
 
 
 def test_escapes_leave_plain_text_alone() -> None:

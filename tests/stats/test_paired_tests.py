@@ -30,10 +30,19 @@ def test_mcnemar_without_discordant_pairs() -> None:
         mcnemar(same, same[:2])
 
 
+@pytest.mark.parametrize("size", [1, 2, 12])
+def test_holm_equals_statsmodels(size: int) -> None:
+    p_values = np.random.default_rng(size).random(size) ** 3
+    np.testing.assert_allclose(holm(p_values), multipletests(p_values, method="holm")[1], atol=1e-12)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=15))
-def test_holm_equals_statsmodels(p_values: list[float]) -> None:
-    np.testing.assert_allclose(holm(p_values), multipletests(p_values, method="holm")[1], atol=1e-12)
+def test_holm_equals_its_definition(p_values: list[float]) -> None:
+    for p, adjusted in zip(p_values, holm(p_values), strict=True):
+        # Step down: the largest of (p-values not smaller) x (p-value), over p-values up to this one.
+        steps = [q * sum(r >= q for r in p_values) for q in p_values if q <= p]
+        assert adjusted == pytest.approx(min(1.0, max(steps)), abs=1e-12)
 
 
 def test_holm_edges() -> None:

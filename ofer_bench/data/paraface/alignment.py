@@ -1,15 +1,15 @@
-"""The crop: RAF-DB's aligned pictures are a similarity transform of eyes and mouth to fixed places (methods: Sec. 4.1)."""
+"""The crop: a similarity transform brings eyes and mouth to fixed places, as in RAF-DB's aligned pictures."""
 
 from __future__ import annotations
 
 import numpy as np
 
-TEMPLATE = np.array([[0.30, 0.37], [0.70, 0.37], [0.50, 0.77]])
-"""Where the eye on the left of the picture, the other eye and the mouth lie, in picture sides (x right, y down)."""
+TEMPLATE = np.array([[0.3175, 0.355], [0.6825, 0.355], [0.50, 0.793]])
+"""Where the eye on the picture's left, the other eye and the mouth lie, in picture sides (x, y down)."""
 
 
 def head_rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
-    """Rotation matrix [3,3] from degrees: yaw to the subject's left, pitch downwards, roll to the subject's right."""
+    """Rotation matrix [3,3] from degrees: yaw to the subject's left, pitch down, roll to the right."""
     y, p, r = np.radians([yaw, pitch, roll])
     about_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
@@ -38,7 +38,7 @@ def fit_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def picture_to_plane(landmarks: np.ndarray) -> np.ndarray:
-    """Matrix [2,3] that takes picture coordinates in [0,1] to the projection plane, from projected landmarks [3,2]."""
+    """Matrix [2,3] from picture coordinates in [0,1] to the plane that holds ``landmarks`` [3,2]."""
     forward = fit_similarity(landmarks, TEMPLATE)
     inverse = np.linalg.inv(np.vstack([forward, [0.0, 0.0, 1.0]]))
     matrix: np.ndarray = inverse[:2]

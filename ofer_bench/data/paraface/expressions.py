@@ -1,8 +1,9 @@
 """The seven expressions as facial action units, and the action units as controls of the head model.
 
-Coding after the prototypes of Ekman, Friesen & Hager, *Facial Action Coding System: Investigator's Guide* (2002),
-and EMFACS-7 (Friesen & Ekman, 1983): happiness 6+12, sadness 1+4+15, surprise 1+2+5+26, fear 1+2+4+5+7+20+26,
-disgust 9+15+16, anger 4+5+7+23; a neutral face has none. Variants that the guide lists are ``optional``.
+Coding after the prototypes of Ekman, Friesen & Hager, *Facial Action Coding System: Investigator's Guide*
+(2002), and EMFACS-7 (Friesen & Ekman, 1983): happiness 6+12, sadness 1+4+15, surprise 1+2+5+26,
+fear 1+2+4+5+7+20+26, disgust 9+15+16, anger 4+5+7+23; a neutral face has none. Variants of the prototypes
+(10, 17, 24, lips parted) are ``optional``.
 """
 
 from __future__ import annotations
@@ -30,15 +31,20 @@ ACTION_UNITS: Mapping[int, Mapping[str, float]] = {
     20: {"mouthStretchLeft": 1.3, "mouthStretchRight": 1.3},
     23: {"mouthRollUpper": 0.6, "mouthRollLower": 0.6, "mouthPucker": 0.2},
     24: {"mouthPressLeft": 1.0, "mouthPressRight": 1.0},
-    25: {"mouthUpperUpLeft": 0.5, "mouthUpperUpRight": 0.5, "mouthLowerDownLeft": 0.8, "mouthLowerDownRight": 0.8},
+    25: {
+        "mouthUpperUpLeft": 0.5,
+        "mouthUpperUpRight": 0.5,
+        "mouthLowerDownLeft": 0.8,
+        "mouthLowerDownRight": 0.8,
+    },
     26: {"jawOpen": 1.0},
 }
-"""Action unit -> {ARKit-style action of the head model: gain}; gains above 1 make up for timid blend shapes."""
+"""Action unit -> {ARKit-style action of the head: gain}; gains above 1 make up for timid blend shapes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prototype:
-    """Action units of an expression at full intensity: ``core`` always, each of ``optional`` in half of the images."""
+    """Action units at full intensity: ``core`` always, each of ``optional`` in half of the images."""
 
     core: Mapping[int, float] = field(default_factory=dict)
     optional: Mapping[int, float] = field(default_factory=dict)
@@ -49,7 +55,9 @@ PROTOTYPES: Mapping[Expression, Prototype] = {
     Expression.HAPPINESS: Prototype(core={6: 0.9, 12: 0.95}, optional={25: 1.0, 26: 0.25}),
     Expression.SADNESS: Prototype(core={1: 1.0, 4: 0.4, 15: 1.0}, optional={17: 0.6, 7: 0.4}),
     Expression.SURPRISE: Prototype(core={1: 1.0, 2: 1.0, 5: 0.9, 26: 0.65}),
-    Expression.FEAR: Prototype(core={1: 1.0, 2: 0.55, 4: 0.55, 5: 1.0, 7: 0.3, 20: 1.0, 26: 0.25}, optional={25: 0.6}),
+    Expression.FEAR: Prototype(
+        core={1: 1.0, 2: 0.55, 4: 0.55, 5: 1.0, 7: 0.3, 20: 1.0, 26: 0.25}, optional={25: 0.6}
+    ),
     Expression.DISGUST: Prototype(core={9: 1.0, 15: 0.5, 16: 0.55}, optional={10: 0.7, 4: 0.4}),
     Expression.ANGER: Prototype(core={4: 1.0, 5: 0.45, 7: 0.6, 23: 0.8}, optional={24: 0.6, 17: 0.4}),
 }
@@ -78,16 +86,16 @@ NOISE_ACTIONS: tuple[str, ...] = (
 )
 """Actions that also move a little when no emotion is shown."""
 
-INTENSITY_RANGE = (0.6, 1.0)
-"""Share of the prototype that an image shows; about the FACS levels C to E."""
+INTENSITY_RANGE = (0.4, 1.0)
+"""Share of the prototype that an image shows; about the FACS levels B to E."""
 
 MAX_WEIGHT = 1.6
 """Largest weight of an action; beyond it the blend shapes tear."""
 
-_UNIT_JITTER = 0.15
+_UNIT_JITTER = 0.25
 _ASYMMETRY = 0.12
-_NOISE_COUNT = 4
-_NOISE_MAX = 0.12
+_NOISE_COUNT = 5
+_NOISE_MAX = 0.2
 
 
 def action_weights(units: Mapping[int, float]) -> dict[str, float]:
@@ -100,10 +108,10 @@ def action_weights(units: Mapping[int, float]) -> dict[str, float]:
 
 
 def draw_actions(expression: Expression, intensity: float, rng: np.random.Generator) -> dict[str, float]:
-    """Draw the action weights, each in [0, ``MAX_WEIGHT``], of one image showing ``expression`` at ``intensity`` in [0,1].
+    """Draw action weights in [0, ``MAX_WEIGHT``] of one image: ``expression`` at ``intensity`` in [0,1].
 
-    Action units vary by 15 % around the prototype, the two halves of the face by 12 % around each other,
-    and four unrelated actions move by up to 0.12.
+    Action units vary by 25 % around the prototype, the two halves of the face by 12 % around each other,
+    and five unrelated actions move by up to 0.2.
     """
     prototype = PROTOTYPES[expression]
     units = dict(prototype.core)

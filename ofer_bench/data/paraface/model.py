@@ -49,7 +49,8 @@ _CONTROLS: Mapping[str, tuple[str, ...]] = {
         "chin-prognathism-decr|incr",
     ),
     "ears": ("*ear-scale-decr|incr", "*ear-wing-decr|incr"),
-    "eyebrows": ("eyebrows-angle-down|up", "eyebrows-trans-down|up"),
+    # The angle of the brows stays out: as a trait it would look like action unit 4.
+    "eyebrows": ("eyebrows-trans-down|up",),
     "eyes": (
         "*eye-scale-decr|incr",
         "*eye-height2-decr|incr",
@@ -59,7 +60,11 @@ _CONTROLS: Mapping[str, tuple[str, ...]] = {
         "*eye-bag-decr|incr",
         "*eye-epicanthus-in|out",
     ),
-    "forehead": ("forehead-temple-decr|incr", "forehead-scale-vert-decr|incr", "forehead-trans-backward|forward"),
+    "forehead": (
+        "forehead-temple-decr|incr",
+        "forehead-scale-vert-decr|incr",
+        "forehead-trans-backward|forward",
+    ),
     "head": ("head-age-decr|incr", "head-fat-decr|incr", "head-scale-horiz-decr|incr", "head-angle-in|out"),
     "mouth": (
         "mouth-scale-horiz-decr|incr",
@@ -95,9 +100,10 @@ SHAPE_CONTROLS: tuple[str, ...] = tuple(
 class HeadModel:
     """Blend-shape head in decimetres: x to the subject's left, y up, z forward.
 
-    ``rest`` float64 [V,3]; ``triangles`` int32 [F,3]; ``region`` int32 [F] into ``REGIONS``; ``uv_region`` float32
-    [V,3], membership in lips, inside of the mouth, eyelids, in [0,1]; ``macro`` [M,V*3], ``shape`` [2*C,V*3]
-    (negative then positive offsets per control) and ``action`` [A,V*3] are offsets; ``actions`` names the last.
+    ``rest`` float64 [V,3]; ``triangles`` int32 [F,3]; ``region`` int32 [F] into ``REGIONS``; ``uv_region``
+    float32 [V,3], membership in lips, inside of the mouth, eyelids, in [0,1]; ``macro`` [M,V*3], ``shape``
+    [2*C,V*3] (negative, then positive end of each control) and ``action`` [A,V*3] are offsets; ``actions``
+    names the last.
     ``eye_vertices`` are the vertices of the subject's right and left eyeball, ``mouth_corners`` int64 [2].
     """
 
@@ -113,11 +119,17 @@ class HeadModel:
     mouth_corners: np.ndarray
 
     def identity(
-        self, *, age: float, masculinity: float, weight: float, ancestry: Sequence[float], shape: Sequence[float]
+        self,
+        *,
+        age: float,
+        masculinity: float,
+        weight: float,
+        ancestry: Sequence[float],
+        shape: Sequence[float],
     ) -> np.ndarray:
         """Return the neutral head [V,3] of one subject.
 
-        ``age`` in years (clamped to the model's adult range 25 to 90), ``masculinity`` and ``weight`` in [0,1],
+        ``age`` in years (clamped to the adult range 25 to 90), ``masculinity`` and ``weight`` in [0,1],
         ``ancestry`` three shares that sum to 1, ``shape`` one value in [-1,1] per ``SHAPE_CONTROLS``.
         """
         old = float(np.clip((age - 25.0) / 65.0, 0.0, 1.0))
@@ -127,7 +139,9 @@ class HeadModel:
         race = np.einsum("g,a,r->gar", genders, ages, np.asarray(ancestry)).ravel()
         controls = np.asarray(shape, dtype=np.float64)
         offsets = np.concatenate([universal, race]) @ self.macro
-        offsets += np.stack([np.maximum(-controls, 0.0), np.maximum(controls, 0.0)], axis=1).ravel() @ self.shape
+        offsets += (
+            np.stack([np.maximum(-controls, 0.0), np.maximum(controls, 0.0)], axis=1).ravel() @ self.shape
+        )
         return self.rest + offsets.reshape(-1, 3)
 
     def express(self, identity: np.ndarray, actions: Sequence[Mapping[str, float]]) -> np.ndarray:
@@ -164,7 +178,9 @@ def load_head_model() -> HeadModel:
     for group in _GROUPS:
         uv[mesh.quads[group].ravel()] = mesh.uv[mesh.uv_quads[group].ravel()]
     is_body = np.isin(keep, mesh.quads["body"])
-    uv_region = np.stack([read_uv_mask(root, name, uv[keep]) for name in ("lips", "inside-mouth", "eyelids")], axis=1)
+    uv_region = np.stack(
+        [read_uv_mask(root, name, uv[keep]) for name in ("lips", "inside-mouth", "eyelids")], axis=1
+    )
     rest = mesh.vertices[keep]
     lips = np.flatnonzero((uv_region[:, 0] > 0.5) & is_body)
     corners = np.array([lips[rest[lips, 0].argmin()], lips[rest[lips, 0].argmax()]])
@@ -174,10 +190,15 @@ def load_head_model() -> HeadModel:
         region=region,
         uv_region=(uv_region * is_body[:, None]).astype(np.float32),
         macro=np.stack([offsets([path]).ravel() for path in _macro_files(root)]),
-        shape=np.stack([offsets(paths).ravel() for control in SHAPE_CONTROLS for paths in _control_files(root, control)]),
+        shape=np.stack(
+            [offsets(paths).ravel() for control in SHAPE_CONTROLS for paths in _control_files(root, control)]
+        ),
         action=np.stack([offsets([path]).ravel() for path in action_files]),
         actions=tuple(path.stem for path in action_files),
-        eye_vertices=(_positions(keep, mesh.quads["helper-r-eye"]), _positions(keep, mesh.quads["helper-l-eye"])),
+        eye_vertices=(
+            _positions(keep, mesh.quads["helper-r-eye"]),
+            _positions(keep, mesh.quads["helper-l-eye"]),
+        ),
         mouth_corners=corners,
     )
 
@@ -201,12 +222,14 @@ def _positions(keep: np.ndarray, quads: np.ndarray) -> np.ndarray:
 def _macro_files(root: Path) -> list[Path]:
     folder = root / "mpfb2/targets/macrodetails"
     pairs = [(gender, age) for gender in _GENDERS for age in _AGES]
-    universal = [folder / f"universal-{g}-{a}-averagemuscle-{w}.target.gz" for g, a in pairs for w in _WEIGHTS]
+    universal = [
+        folder / f"universal-{g}-{a}-averagemuscle-{w}.target.gz" for g, a in pairs for w in _WEIGHTS
+    ]
     return universal + [folder / f"{race}-{g}-{a}.target.gz" for g, a in pairs for race in ANCESTRIES]
 
 
 def _control_files(root: Path, control: str) -> list[list[Path]]:
-    """Files of the negative and of the positive end; two files where a control has a left and a right half."""
+    """Files of the negative and of the positive end; two each where a control has a left and a right half."""
     folder, name = control.split("/")
     stem, _, ends = name.rpartition("-")
     sides = [stem.replace("*", side) for side in ("l-", "r-")] if stem.startswith("*") else [stem]

@@ -6,10 +6,19 @@ from typing import Any
 
 import numpy as np
 import warp as wp
+from scipy.sparse import csr_matrix
 
 from ofer_bench.data.paraface.model import REGIONS, HeadModel
 from ofer_bench.data.paraface.sampling import Shot, Subject
-from ofer_bench.data.paraface.shading import Look, background, diffuse, eye_albedo, highlight, mix, skin_albedo, step_up
+from ofer_bench.data.paraface.shading import (
+    Look,
+    background,
+    diffuse,
+    eye_albedo,
+    highlight,
+    skin_albedo,
+    step_up,
+)
 
 SUPERSAMPLING = 2
 """Rays along each side of a pixel."""
@@ -33,10 +42,19 @@ def _seen(mesh: wp.uint64, point: wp.vec3, light: wp.vec3, jitter: wp.vec3) -> w
 
 @wp.func
 def _shade(
-    mesh: wp.uint64, look: Look, region: wp.int32, point: wp.vec3, geometric: wp.vec3, normal: wp.vec3,
-    resting: wp.vec3, part: wp.vec3, view: wp.vec3, lamp: wp.int32, jitter: wp.vec3,
+    mesh: wp.uint64,
+    look: Look,
+    region: wp.int32,
+    point: wp.vec3,
+    geometric: wp.vec3,
+    normal: wp.vec3,
+    resting: wp.vec3,
+    part: wp.vec3,
+    view: wp.vec3,
+    lamp: wp.int32,
+    jitter: wp.vec3,
 ) -> wp.vec3:
-    """Colour of one visible point of the head, under the ambient light and one of the two lamps at double power."""
+    """Colour of a visible point under the ambient light and one of the two lamps at double power."""
     albedo = wp.vec3(0.01, 0.009, 0.009) + look.skin * (0.6 * (1.0 - look.lash))
     wrap = wp.vec3(0.0, 0.0, 0.0)
     gloss = wp.float32(0.0)
@@ -77,9 +95,19 @@ def _shade(
 
 @wp.func
 def _ray_colour(
-    mesh: wp.uint64, image: wp.int32, look: Look, origin: wp.vec3, ray: wp.vec3, empty: wp.vec3,
-    triangles: wp.array(dtype=wp.int32), region: wp.array(dtype=wp.int32), rest: wp.array(dtype=wp.vec3),
-    part: wp.array(dtype=wp.vec3), normals: wp.array2d(dtype=wp.vec3), lamp: wp.int32, jitter: wp.vec3,
+    mesh: wp.uint64,
+    image: wp.int32,
+    look: Look,
+    origin: wp.vec3,
+    ray: wp.vec3,
+    empty: wp.vec3,
+    triangles: wp.array[wp.int32],
+    region: wp.array[wp.int32],
+    rest: wp.array[wp.vec3],
+    part: wp.array[wp.vec3],
+    normals: wp.array2d[wp.vec3],
+    lamp: wp.int32,
+    jitter: wp.vec3,
 ) -> wp.vec3:
     """Follow one ray from the camera."""
     hit = wp.mesh_query_ray(mesh, origin, ray, _FAR)
@@ -98,20 +126,36 @@ def _ray_colour(
         geometric = -geometric
         normal = -normal
     return _shade(
-        mesh, look, region[hit.face], origin + ray * hit.t, geometric, normal, resting, parts, -ray,
-        lamp, jitter,
+        mesh,
+        look,
+        region[hit.face],
+        origin + ray * hit.t,
+        geometric,
+        normal,
+        resting,
+        parts,
+        -ray,
+        lamp,
+        jitter,
     )
 
 
-@wp.kernel
+@wp.kernel(enable_backward=False)
 def _render(
-    meshes: wp.array(dtype=wp.uint64), looks: wp.array(dtype=Look), to_plane: wp.array2d(dtype=wp.vec3),
-    triangles: wp.array(dtype=wp.int32), region: wp.array(dtype=wp.int32), rest: wp.array(dtype=wp.vec3),
-    part: wp.array(dtype=wp.vec3), normals: wp.array2d(dtype=wp.vec3), size: wp.int32, samples: wp.int32,
-    out: wp.array3d(dtype=wp.vec3),
-):
-    """Average ``samples`` x ``samples`` rays per pixel; ``to_plane`` rows map picture (u, v, 1) to the plane."""
-    image, row, column = wp.tid()
+    meshes: wp.array[wp.uint64],
+    looks: wp.array[Look],
+    to_plane: wp.array2d[wp.vec3],
+    triangles: wp.array[wp.int32],
+    region: wp.array[wp.int32],
+    rest: wp.array[wp.vec3],
+    part: wp.array[wp.vec3],
+    normals: wp.array2d[wp.vec3],
+    size: wp.int32,
+    samples: wp.int32,
+    out: wp.array3d[wp.vec3],
+) -> None:
+    """Average ``samples``² rays per pixel; the rows of ``to_plane`` map picture (u, v, 1) to the plane."""
+    image, row, column = wp.tid()  # type: ignore[misc]
     look = looks[image]
     state = wp.rand_init(look.pixel_seed, row * size + column)
     total = wp.vec3(0.0, 0.0, 0.0)
@@ -126,8 +170,19 @@ def _render(
             ray = wp.normalize(wp.vec3(x, y, 0.0) - origin)
             jitter = wp.sample_unit_sphere(state)
             total += _ray_colour(
-                meshes[image], image, look, origin, ray, background(look, u, v),
-                triangles, region, rest, part, normals, (i + j) % 2, jitter,
+                meshes[image],
+                image,
+                look,
+                origin,
+                ray,
+                background(look, u, v),
+                triangles,
+                region,
+                rest,
+                part,
+                normals,
+                (i + j) % 2,
+                jitter,
             )
     out[image, row, column] = total / wp.float32(samples * samples)
 
@@ -136,17 +191,20 @@ class Renderer:
     """Renders batches of one fixed size, so that no image depends on how many others are asked for."""
 
     def __init__(self, head: HeadModel, *, batch_size: int, image_size: int, device: str = "cpu") -> None:
-        # Warp announces itself and every kernel it loads on standard output otherwise.
-        wp.config.quiet = True
+        # Warp otherwise announces itself and every kernel it loads on standard output.
+        wp.config.log_level = wp.LOG_ERROR
         wp.init()
         self._head = head
+        self._incidence = corner_incidence(head.triangles, len(head.rest))
         self._size = image_size
         self._device = wp.get_device(device)
+        # Compiled here, so that threads may render at once; warp keeps the machine code for the next run.
+        wp.load_module(__name__, device=self._device)
         self._triangles = wp.array(head.triangles.ravel(), dtype=wp.int32, device=self._device)
         self._region = wp.array(head.region, dtype=wp.int32, device=self._device)
         self._rest = wp.array(head.rest.astype(np.float32), dtype=wp.vec3, device=self._device)
         self._part = wp.array(head.uv_region, dtype=wp.vec3, device=self._device)
-        # Every mesh starts from the resting head and is refitted: the tree, and with it every tie, stays the same.
+        # Every mesh starts from the resting head and is refitted: the tree, and every tie, stays the same.
         self._meshes = [
             wp.Mesh(points=wp.clone(self._rest), indices=self._triangles) for _ in range(batch_size)
         ]
@@ -156,17 +214,21 @@ class Renderer:
     def render(
         self, vertices: np.ndarray, to_plane: np.ndarray, subjects: Sequence[Subject], shots: Sequence[Shot]
     ) -> np.ndarray:
-        """Render heads [B,V,3] (decimetres, already turned) through ``to_plane`` [B,2,3]: linear RGB float32 [B,S,S,3]."""
+        """Render heads [B,V,3] in decimetres through ``to_plane`` [B,2,3]: linear RGB float32 [B,S,S,3]."""
         for mesh, points in zip(self._meshes, vertices.astype(np.float32), strict=True):
             mesh.points.assign(points)
             mesh.refit()
-        normals = vertex_normals(vertices, self._head.triangles).astype(np.float32)
+        normals = vertex_normals(vertices, self._head.triangles, self._incidence).astype(np.float32)
         wp.launch(
             _render,
             dim=self._out.shape,
             inputs=[
                 self._ids,
-                wp.array([_look(s, shot) for s, shot in zip(subjects, shots, strict=True)], dtype=Look, device=self._device),
+                wp.array(
+                    [_look(s, shot) for s, shot in zip(subjects, shots, strict=True)],
+                    dtype=Look,
+                    device=self._device,
+                ),
                 wp.array(to_plane.astype(np.float32), dtype=wp.vec3, device=self._device),
                 self._triangles,
                 self._region,
@@ -179,23 +241,29 @@ class Renderer:
             outputs=[self._out],
             device=self._device,
         )
-        image: np.ndarray = self._out.numpy()
+        # On the CPU warp hands out its own memory, which the next batch overwrites.
+        image: np.ndarray = self._out.numpy().copy()
         return image
 
 
-def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+def corner_incidence(triangles: np.ndarray, vertex_count: int) -> csr_matrix:
+    """Sparse [V,F] matrix that sums over the triangles [F,3] around each vertex."""
+    faces = np.repeat(np.arange(len(triangles)), 3)
+    return csr_matrix(
+        (np.ones(triangles.size), (triangles.ravel(), faces)), shape=(vertex_count, len(triangles))
+    )
+
+
+def vertex_normals(vertices: np.ndarray, triangles: np.ndarray, incidence: csr_matrix) -> np.ndarray:
     """Area-weighted unit normals [B,V,3] of meshes [B,V,3] that share ``triangles`` [F,3]."""
-    corner = vertices[:, triangles]
-    face = np.cross(corner[:, :, 1] - corner[:, :, 0], corner[:, :, 2] - corner[:, :, 0])
-    normals = np.zeros_like(vertices)
-    for k in range(3):
-        for axis in range(3):
-            for image in range(len(vertices)):
-                normals[image, :, axis] += np.bincount(
-                    triangles[:, k], weights=face[image, :, axis], minlength=vertices.shape[1]
-                )
-    normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-12)
-    return normals
+    a, b, c = (vertices[:, triangles[:, k]] for k in range(3))
+    left, right = b - a, c - a
+    face = np.stack(
+        [left[..., i] * right[..., j] - left[..., j] * right[..., i] for i, j in ((1, 2), (2, 0), (0, 1))]
+    )
+    normals: np.ndarray = (incidence @ face.reshape(-1, len(triangles)).T).T.reshape(3, len(vertices), -1)
+    normals = normals / np.maximum(np.sqrt((normals**2).sum(axis=0)), 1e-12)
+    return normals.transpose(1, 2, 0)
 
 
 def _look(subject: Subject, shot: Shot) -> Any:
@@ -207,8 +275,12 @@ def _look(subject: Subject, shot: Shot) -> Any:
     look.hairline, look.beard, look.texture_seed = subject.hairline, subject.beard, subject.texture_seed
     look.age = (subject.age - 18.0) / 62.0
     right, up = np.radians(shot.gaze)
-    look.gaze = wp.vec3(float(np.sin(right)), float(np.sin(up)), float(np.sqrt(1 - np.sin(right) ** 2 - np.sin(up) ** 2)))
-    look.background00, look.background10, look.background01, look.background11 = (wp.vec3(*c) for c in shot.background)
+    look.gaze = wp.vec3(
+        float(np.sin(right)), float(np.sin(up)), float(np.sqrt(1 - np.sin(right) ** 2 - np.sin(up) ** 2))
+    )
+    look.background00, look.background10, look.background01, look.background11 = (
+        wp.vec3(*c) for c in shot.background
+    )
     look.camera = shot.camera
     look.lash = 1.0 - subject.masculinity
     look.pixel_seed = shot.pixel_seed % 2**31

@@ -21,19 +21,25 @@ PARAFACE_VERSION = "1"
 Rgb = tuple[float, float, float]
 
 # Linear sRGB albedo from the lightest to the darkest skin, read off the Fitzpatrick chart.
-_SKIN = np.array([[0.72, 0.47, 0.36], [0.60, 0.36, 0.25], [0.46, 0.26, 0.16], [0.30, 0.155, 0.09], [0.14, 0.07, 0.042]])
+_SKIN = np.array(
+    [[0.72, 0.47, 0.36], [0.60, 0.36, 0.25], [0.46, 0.26, 0.16], [0.30, 0.155, 0.09], [0.14, 0.07, 0.042]]
+)
 _TONE_OF_ANCESTRY = {"african": 3.2, "asian": 1.3, "caucasian": 0.6}
-_HAIR = np.array([[0.012, 0.010, 0.009], [0.045, 0.026, 0.016], [0.13, 0.075, 0.04], [0.36, 0.24, 0.12], [0.2, 0.07, 0.03]])
+_HAIR = np.array(
+    [[0.012, 0.010, 0.009], [0.045, 0.026, 0.016], [0.13, 0.075, 0.04], [0.36, 0.24, 0.12], [0.2, 0.07, 0.03]]
+)
 _GREY = np.array([0.42, 0.41, 0.40])
-_IRIS = np.array([[0.05, 0.022, 0.01], [0.11, 0.06, 0.025], [0.09, 0.11, 0.05], [0.10, 0.17, 0.26], [0.16, 0.19, 0.20]])
+_IRIS = np.array(
+    [[0.05, 0.022, 0.01], [0.11, 0.06, 0.025], [0.09, 0.11, 0.05], [0.10, 0.17, 0.26], [0.16, 0.19, 0.20]]
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """One person. Colours are linear sRGB albedos in [0,1]; shares, strengths and shape values have no unit.
 
-    ``age`` in years; ``masculinity``, ``weight`` in [0,1]; ``ancestry`` three shares; ``shape`` values in [-1,1];
-    ``brow`` is (height, thickness, arch) in decimetres; ``hairline`` in decimetres above the forehead's middle.
+    ``age`` in years; ``masculinity``, ``weight`` in [0,1]; ``ancestry`` three shares; ``shape`` in [-1,1];
+    ``brow`` is (height and thickness in decimetres, arch); ``hairline`` in decimetres above the mean one.
     """
 
     id: str
@@ -57,9 +63,9 @@ class Subject:
 class Shot:
     """One image of a subject. Angles in degrees, light directions as unit vectors pointing to the light.
 
-    ``actions`` action -> weight in [0,1]; ``gaze`` (right, up) and ``camera`` distance in decimetres;
-    ``key`` and ``fill`` light colours and ``ambient`` in linear units; ``background`` four corner colours;
-    ``landmark_noise`` [3,2] in picture sides; ``blur`` in 1/64 of the picture side; ``grain`` in 8-bit levels.
+    ``actions`` action -> weight; ``gaze`` (right, up); ``camera`` distance in decimetres; ``key``, ``fill``
+    and ``ambient`` light in linear units; ``background`` four corner colours; ``landmark_noise`` [3,2] in
+    picture sides; ``blur`` in 1/64 of the picture side; ``grain`` in 8-bit levels.
     """
 
     sample_id: str
@@ -104,18 +110,26 @@ def draw_subject(split: str, number: int, seed: int) -> Subject:
         ancestry=(float(ancestry[0]), float(ancestry[1]), float(ancestry[2])),
         shape=tuple(float(value) for value in shape),
         skin=_rgb(skin),
-        lips=_rgb(skin * (1 - 0.55 * lip_pigment) * [1.0, 0.62, 0.68] + lip_pigment * np.array([0.16, 0.02, 0.03])),
+        lips=_rgb(
+            skin * (1 - 0.55 * lip_pigment) * [1.0, 0.62, 0.68] + lip_pigment * np.array([0.16, 0.02, 0.03])
+        ),
         hair=hair,
         iris=_rgb(_ramp(_IRIS, rng.uniform(0, 4) * float(ancestry[2]) ** 2) * rng.uniform(0.8, 1.2)),
-        brow=(float(rng.uniform(-0.015, 0.02)), float(rng.uniform(0.03, 0.055 if male else 0.04)), float(rng.uniform(0.2, 0.9))),
+        brow=(
+            float(rng.uniform(-0.015, 0.02)),
+            float(rng.uniform(0.03, 0.055 if male else 0.04)),
+            float(rng.uniform(0.2, 0.9)),
+        ),
         hairline=float(rng.uniform(-0.08, 0.08) + (rng.uniform(0, 0.35) * (age / 80) if male else 0.0)),
         beard=float(rng.beta(1, 2) if male else 0.0),
         texture_seed=int(rng.integers(2**31)),
     )
 
 
-def draw_shot(subject: Subject, split: str, number: int, expression: Expression, repeat: int, seed: int) -> Shot:
-    """Draw the image ``repeat`` (from 0) of ``subject``, who is subject ``number`` of ``split``, showing ``expression``."""
+def draw_shot(
+    subject: Subject, split: str, number: int, expression: Expression, repeat: int, seed: int
+) -> Shot:
+    """Draw image ``repeat`` (from 0) of ``subject``, number ``number`` of ``split``."""
     rng = derive_rng("paraface", PARAFACE_VERSION, seed, split, number, expression.value, repeat)
     intensity = float(rng.uniform(*INTENSITY_RANGE)) if expression is not Expression.NEUTRAL else 0.0
     actions = draw_actions(expression, intensity, rng)
@@ -139,7 +153,9 @@ def draw_shot(subject: Subject, split: str, number: int, expression: Expression,
         fill=_rgb(level * rng.uniform(0.12, 0.5) * np.array([1 - warmth, 1.0, 1 + warmth])),
         ambient=_rgb(level * rng.uniform(0.14, 0.38) * rng.uniform(0.9, 1.1, 3)),
         background=tuple(_rgb(backdrop * rng.uniform(0.6, 1.4)) for _ in range(4)),  # type: ignore[arg-type]
-        landmark_noise=tuple((float(dx), float(dy)) for dx, dy in np.clip(rng.normal(0, 0.004, (3, 2)), -0.01, 0.01)),
+        landmark_noise=tuple(
+            (float(dx), float(dy)) for dx, dy in np.clip(rng.normal(0, 0.004, (3, 2)), -0.01, 0.01)
+        ),
         blur=float(rng.uniform(0, 0.35)),
         grain=float(rng.uniform(0.5, 4.0)),
         pixel_seed=int(rng.integers(2**62)),
@@ -161,7 +177,7 @@ def _ramp(table: np.ndarray, position: float) -> np.ndarray:
 
 def _hair_colour(rng: np.random.Generator, age: float, european: float) -> Rgb:
     pigment = _HAIR[rng.choice(5, p=[0.25, 0.35, 0.2, 0.15, 0.05])] if rng.random() < european else _HAIR[0]
-    grey = np.clip((age - 35) / 40 + rng.normal(0, 0.2), 0, 1)
+    grey = np.clip((age - 48) / 30 + rng.normal(0, 0.2), 0, 1)
     return _rgb(pigment + grey * (_GREY - pigment))
 
 
@@ -170,7 +186,7 @@ def _small_angle(rng: np.random.Generator, limit: float) -> float:
 
 
 def _direction(azimuth: float, elevation: float) -> Rgb:
-    """Unit vector from degrees: azimuth towards the subject's left, elevation upwards, (0, 0) is the camera."""
+    """Unit vector from degrees: azimuth to the subject's left, elevation up; (0, 0) is the camera."""
     a, e = np.radians(azimuth), np.radians(elevation)
     return (float(np.sin(a) * np.cos(e)), float(np.sin(e)), float(np.cos(a) * np.cos(e)))
 

@@ -1,6 +1,6 @@
-"""What a point of the head looks like: albedo painted in the coordinates of the resting head, and the light on it.
+"""What a point of the head looks like: albedo painted in coordinates of the resting head, and light on it.
 
-Painting in resting coordinates keeps brows, lips and iris fixed to the skin while it moves. All colours are linear.
+Painting in resting coordinates keeps brows, lips and iris on the skin while it moves. Colours are linear.
 """
 
 # No postponed annotations here: warp reads the types of its functions from the signatures.
@@ -62,7 +62,7 @@ def brow_cover(p: wp.vec3, brow: wp.vec3, hairs: wp.float32) -> wp.float32:
     t = (wp.abs(p[0]) - 0.10) / 0.42
     if t < -0.1 or t > 1.1 or p[2] < 0.8:
         return 0.0
-    centre = 7.49 + brow[0] + 0.06 * brow[2] * wp.sin(2.2 * t) - 0.01 * t
+    centre = 7.49 + brow[0] + 0.05 * brow[2] * wp.sin(2.2 * t) - 0.01 * t
     thickness = brow[1] * (1.0 - 0.65 * wp.clamp(t, 0.0, 1.0))
     distance = wp.abs(p[1] - centre) / thickness
     ends = step_up(-0.08, 0.08, t) * (1.0 - step_up(0.9, 1.08, t))
@@ -71,23 +71,32 @@ def brow_cover(p: wp.vec3, brow: wp.vec3, hairs: wp.float32) -> wp.float32:
 
 @wp.func
 def skin_albedo(p: wp.vec3, part: wp.vec3, look: Look) -> wp.vec3:
-    """Skin with blush, blotches, lips, brows, stubble and scalp hair; ``part`` = (lips, mouth, eyelid) in [0,1]."""
+    """Skin with blush, lips, brows, stubble, scalp hair; ``part`` = (lips, mouth's inside, eyelid)."""
     state = wp.rand_init(look.texture_seed)
     coarse = wp.noise(state, p * 4.0)
     fine = wp.noise(state, p * 22.0)
-    hairs = wp.noise(state, wp.vec3(p[0] * 60.0, p[1] * 25.0, p[2] * 60.0))
+    hairs = wp.float32(0.0)
+    # Noise is the dearest part of the shader; most of the skin shows no hair.
+    if p[1] > 7.4 or (p[1] < 6.85 and (look.beard > 0.05 or part[0] > 0.05)):
+        hairs = wp.noise(state, wp.vec3(p[0] * 60.0, p[1] * 25.0, p[2] * 60.0))
     front = step_up(0.6, 1.1, p[2])
     blush = 0.5 * blob(p, 0.40, 6.93, 0.22) + 0.6 * blob(p, 0.0, 6.93, 0.13) + 0.2 * coarse
     colour = wp.cw_mul(look.skin, wp.vec3(1.0 + 0.10 * blush, 1.0 - 0.14 * blush, 1.0 - 0.12 * blush))
     colour = colour * (1.0 + 0.08 * coarse + (0.04 + 0.06 * look.age) * fine)
     colour = colour * (1.0 - (0.10 + 0.15 * look.age) * blob(p, 0.29, 7.12, 0.10))
     colour = mix(colour, wp.cw_mul(colour, wp.vec3(0.80, 0.66, 0.64)), part[2])
-    jaw = (1.0 - step_up(6.65, 6.85, p[1] - 0.5 * wp.max(wp.abs(p[0]) - 0.35, 0.0))) * step_up(0.25, 0.6, p[2])
+    jaw = (1.0 - step_up(6.65, 6.85, p[1] - 0.5 * wp.max(wp.abs(p[0]) - 0.35, 0.0))) * step_up(
+        0.25, 0.6, p[2]
+    )
     colour = mix(colour, look.hair, look.beard * jaw * (0.55 + 0.5 * hairs) * (1.0 - part[0]))
     lip = wp.clamp(part[0] * 1.1, 0.0, 1.0)
     colour = mix(colour, look.lips * (1.0 + 0.15 * hairs), lip * front)
     colour = mix(colour, look.hair * 0.4, wp.clamp(brow_cover(p, look.brow, hairs), 0.0, 0.95))
-    edge = p[1] - (7.84 + look.hairline) + 0.9 * (1.25 - p[2]) * step_up(0.42, 0.62, wp.abs(p[0]) + 0.05 * coarse)
+    edge = (
+        p[1]
+        - (7.84 + look.hairline)
+        + 0.9 * (1.25 - p[2]) * step_up(0.42, 0.62, wp.abs(p[0]) + 0.05 * coarse)
+    )
     edge = edge + 0.45 * wp.max(0.9 - p[2], 0.0) + 0.05 * hairs
     ear = step_up(0.70, 0.74, wp.abs(p[0])) * (1.0 - step_up(7.28, 7.36, p[1]))
     colour = mix(colour, look.hair * (1.0 + 0.5 * hairs), step_up(-0.03, 0.05, edge) * (1.0 - ear))
@@ -97,7 +106,7 @@ def skin_albedo(p: wp.vec3, part: wp.vec3, look: Look) -> wp.vec3:
 
 @wp.func
 def eye_albedo(p: wp.vec3, gaze: wp.vec3, iris: wp.vec3) -> wp.vec3:
-    """Sclera, iris with a dark rim, pupil; the eyeball's centre is at |x| = 0.3078, y = 7.2841, z = 1.2454."""
+    """Sclera, iris with a dark rim, pupil; the eyeballs rest at |x| = 0.3078, y = 7.2841, z = 1.2454."""
     centre = wp.vec3(0.3078 * wp.sign(p[0]), 7.2841, 1.2454)
     angle = wp.acos(wp.clamp(wp.dot(wp.normalize(p - centre), gaze), -1.0, 1.0))
     sclera = mix(wp.vec3(0.70, 0.66, 0.63), wp.vec3(0.55, 0.36, 0.32), step_up(0.7, 1.3, angle))

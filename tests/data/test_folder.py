@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ofer_bench.core.errors import DatasetMissing
+from ofer_bench.core.expressions import EXPRESSIONS
+from ofer_bench.data.folder import FolderReader
+from ofer_bench.engine.config import load_profile
+from ofer_bench.spec.datasets import DatasetSpec
+
+
+def reader(root: Path | None) -> FolderReader:
+    spec = DatasetSpec(reader="folder", root=str(root) if root else None, licence="CC0", alignment="none")
+    return FolderReader("Mine", spec, load_profile("smoke"))
+
+
+def silent(done: float, total: float, unit: str) -> None:
+    return None
+
+
+def test_parts_and_labels_come_from_the_folders(face_folder: Path) -> None:
+    data = reader(face_folder).read("test", "cpu", silent)
+    assert len(data.faces) == 14
+    assert data.faces.image.shape == (14, 48, 48, 3)
+    for sample, label in zip(data.faces.sample_id, data.faces.label, strict=True):
+        assert sample.startswith(f"test/{EXPRESSIONS[label]}/")
+
+
+def test_an_unreadable_image_is_listed_and_not_dropped(face_folder: Path) -> None:
+    broken = face_folder / "test" / "anger" / "broken.png"
+    broken.write_bytes(b"no image")
+    data = reader(face_folder).read("test", "cpu", silent)
+    assert len(data.faces) == 14
+    assert [u.sample_id for u in data.unreadable] == ["test/anger/broken.png"]
+    assert data.unreadable[0].label == EXPRESSIONS.index("anger")
+
+
+def test_without_parts_everything_is_test_data(face_folder: Path) -> None:
+    flat = reader(face_folder / "test")
+    assert len(flat.read("test", "cpu", silent).faces) == 14
+    with pytest.raises(DatasetMissing, match="train_on"):
+        flat.read("train", "cpu", silent)
+
+
+def test_the_fingerprint_changes_with_the_files(face_folder: Path) -> None:
+    before = reader(face_folder).fingerprint("test")
+    assert reader(face_folder).fingerprint("test") == before
+    next((face_folder / "test" / "anger").glob("*.png")).unlink()
+    assert reader(face_folder).fingerprint("test") != before
+
+
+@pytest.mark.parametrize("root", [None, Path("/no/such/folder")])
+def test_a_missing_root_is_a_typed_error(root: Path | None) -> None:
+    with pytest.raises(DatasetMissing, match=r"datasets\.yaml"):
+        reader(root).fingerprint("test")
+
+
+def test_a_folder_without_expressions(tmp_path: Path) -> None:
+    (tmp_path / "cats").mkdir()
+    with pytest.raises(DatasetMissing, match="named like the expressions"):
+        reader(tmp_path).read("test", "cpu", silent)

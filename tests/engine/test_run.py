@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, roc_auc_score
+from statsmodels.stats.proportion import proportion_confint
+
+from ofer_bench.engine import pool
+from ofer_bench.engine.pool import ComponentPool
+from ofer_bench.store.records import read_records
+from tests.engine.conftest import ToyRun
+
+
+def records(path: Path) -> pd.DataFrame:
+    return read_records(path)
+
+
+def test_every_stage_of_the_smoke_suite_succeeds(toy: ToyRun) -> None:
+    assert toy.recorder.failed == {}
+    assert len(toy.recorder.made) == len(toy.first.artefacts)
+    assert json.loads((toy.out / "run.json").read_text())["status"] == "done"
+
+
+def test_a_second_run_makes_nothing_and_loads_no_model(
+    toy: ToyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(self: ComponentPool, *arguments: object) -> None:
+        raise AssertionError("a warm run loaded a model")
+
+    monkeypatch.setattr(ComponentPool, "get", forbidden)
+    monkeypatch.setattr(pool, "load_class", forbidden)
+    execution, recorder = toy.again(tmp_path / "again")
+    assert recorder.made == []
+    assert execution.failures == {}
+    first = (toy.out / "records.csv").read_text().splitlines()
+    second = (tmp_path / "again" / "records.csv").read_text().splitlines()
+    assert len(first) == len(second)
+
+
+def test_two_cold_runs_write_the_same_records(toy: ToyRun, tmp_path: Path) -> None:
+    toy.again(tmp_path / "cold", store=tmp_path / "other-store")
+    first, second = (pd.read_csv(p / "records.csv", dtype=str) for p in (toy.out, tmp_path / "cold"))
+    pd.testing.assert_frame_equal(first.drop(columns="run_id"), second.drop(columns="run_id"))
+
+
+def test_a_lost_artefact_is_made_again_alone(toy: ToyRun, tmp_path: Path) -> None:
+    stage = next(s for s in toy.first.artefacts if s.startswith("detect/vit-svdd/objects"))
+    (toy.first.artefacts[stage].path / "score.npy").unlink()
+    _, recorder = toy.again(tmp_path / "again")
+    assert recorder.made == [stage]
+
+
+def test_the_seed_changes_training_but_not_the_occlusions(toy: ToyRun, tmp_path: Path) -> None:
+    _, recorder = toy.again(tmp_path / "seeds", config=replace(toy.config, seeds=2))
+    assert "train/Toy/resnet18/seed1" in recorder.made
+    made = [s for s in recorder.made if s.startswith(("occlude/", "split/"))]
+    assert made == ["occlude/Toy/gradcam-0.20/seed1", "occlude/Toy/gradcam-0.50/seed1"]
+
+
+def test_accuracies_follow_from_the_stored_predictions(toy: ToyRun) -> None:
+    table = records(toy.out)
+    run = json.loads((toy.out / "run.json").read_text())
+    cells = {c["id"]: c for c in run["cells"]}
+    checked = 0
+    for entry in run["predictions"]:
+        cell = cells[entry["cell"]]
+        predictions = pd.read_parquet(toy.out / entry["file"])
+        row = table[
+            (table.metric == "accuracy")
+            & (table.system == entry["system"])
+            & (table.split == cell["split"])
+            & (table.occluder == cell["occluder"])
+            & (table.ratio_lo == cell["ratio_lo"])
+        ]
+        if len(row) != 1:
+            continue
+        right = int((predictions.label == predictions.predicted).sum())
+        assert row.value.item() == pytest.approx(100 * accuracy_score(predictions.label, predictions.predicted))
+        low, high = proportion_confint(right, len(predictions), method="wilson")
+        assert row.ci_lo.item() == pytest.approx(100 * low)
+        assert row.ci_hi.item() == pytest.approx(100 * high)
+        checked += 1
+    assert checked == 3 * len(cells)
+
+
+def test_an_unreadable_image_counts_as_wrong(toy: ToyRun) -> None:
+    table = records(toy.out)
+    accuracy = table[(table.metric == "accuracy") & (table.system != "")]
+    assert (accuracy.n == 15).all()
+    assert (accuracy.n_failed == 1).all()
+    predictions = pd.read_parquet(toy.out / "predictions" / "resnet18__clean.parquet")
+    lost = predictions[predictions.status == "failed"]
+    assert lost.sample_id.tolist() == ["test/fear/broken.png"]
+    assert lost.predicted.tolist() == [-1]
+
+
+def test_detection_auroc_follows_from_stored_scores(toy: ToyRun) -> None:
+    folder = toy.first.artefacts["detect/vit-svdd/objects-0.10-0.40/seed0"].path
+    truth = np.load(folder / "coverage.npy") >= 0.5
+    expected = roc_auc_score(truth.ravel(), np.load(folder / "score.npy").ravel())
+    table = records(toy.out)
+    row = table[(table.metric == "patch_auroc") & (table.detector == "vit-svdd")]
+    assert row.value.item() == pytest.approx(expected, abs=1e-9)
+
+
+def test_composited_images_keep_known_pixels(toy: ToyRun) -> None:
+    artefacts = toy.first.artefacts
+    occluded = np.load(artefacts["occlude/Toy/objects-0.10-0.40"].path / "image.npy")
+    detected = np.load(artefacts["detect/vit-svdd/objects-0.10-0.40/seed0"].path / "mask_patch.npy")
+    restored = np.load(artefacts["reconstruct/vit-svdd+hybrid/objects-0.10-0.40/seed0"].path / "composited.npy")
+    hole = detected.repeat(8, axis=1).repeat(8, axis=2)
+    np.testing.assert_array_equal(restored[~hole], occluded[~hole])
+
+
+def test_records_name_weights_and_data(toy: ToyRun) -> None:
+    row = records(toy.out).query("system == 'latent-ofer' and metric == 'accuracy' and occluder == ''").iloc[0]
+    assert {part.split(":")[0] for part in row.weights_digest.split()} == {"vit-svdd", "hybrid", "latent-recognizer"}
+    assert row.split_digest
+    assert row.seed == 0
+
+
+def test_the_qualitative_sample_is_complete(toy: ToyRun) -> None:
+    sample = np.load(toy.out / "samples" / "qualitative.npz")
+    columns = sample["column"].tolist()
+    assert columns[:2] == ["clean", "occluded"]
+    assert {"vit-svdd score", "vit-svdd mask", "mae", "hybrid"} <= set(columns)
+    assert sample["image"].shape == (2, len(columns), 48, 48, 3)
+    assert (sample["predicted"][:, columns.index("hybrid")] >= 0).all()
+
+
+def test_a_failing_plugin_costs_only_its_own_rows(
+    toy: ToyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ofer_baselines.dan import DAN
+
+    def broken(self: DAN, *arguments: object, **options: object) -> None:
+        raise RuntimeError("no luck")
+
+    monkeypatch.setattr(DAN, "fit", broken)
+    stage = "train/Toy/dan/seed0"
+    hidden = toy.first.artefacts[stage].path
+    hidden.rename(tmp_path / "hidden")
+    changed = replace(toy.config, suite=toy.config.suite.model_copy(update={"version": "2"}))
+    try:
+        execution, recorder = toy.again(tmp_path / "broken", config=changed)
+    finally:
+        (tmp_path / "hidden").rename(hidden)
+    assert recorder.failed == {stage: "RuntimeError: no luck"}
+    table = records(tmp_path / "broken")
+    dan = table[table.system == "dan"]
+    assert set(dan.status) == {"failed"}
+    assert dan.note.str.contains("no luck").all()
+    assert (table[table.system == "resnet18"].status == "ok").all()
+    assert json.loads((tmp_path / "broken" / "run.json").read_text())["status"] == "failed"
+    assert execution.failed(stage) is not None

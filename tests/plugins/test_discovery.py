@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from ofer_bench.core.errors import PluginError, UnknownName
+from ofer_bench.core.types import Card
+from ofer_bench.plugins import discovery
+from ofer_bench.plugins.discovery import load_class, registry
+from ofer_bench.plugins.protocols import Classifier, Detector, Occluder, Reconstructor
+from ofer_bench.plugins.source import source_digest
+
+METHOD = {"detector": "detect", "reconstructor": "reconstruct", "classifier": "predict"}
+
+
+def test_the_systems_of_the_first_path_are_registered() -> None:
+    expected = {
+        "detector": {"one-class-svm", "vit-svdd"},
+        "reconstructor": {"mae", "conventional", "hybrid", "mean-fill"},
+        "classifier": {"resnet18", "dan", "latent-recognizer"},
+        "occluder": {"random-patch", "gradcam", "objects", "irregular"},
+        "system": {"latent-ofer"},
+    }
+    for kind, ids in expected.items():
+        assert ids <= {e.card.id for e in registry().of_kind(kind)}
+    assert not registry().broken
+
+
+@pytest.mark.parametrize("entry", registry().entries.values(), ids=lambda e: e.card.id)
+def test_every_card_loads_a_class_of_its_kind(entry: discovery.Registered) -> None:
+    card = entry.card
+    for needed in (*card.requires, *card.composition.values()):
+        registry().card(needed)
+    if card.load is None:
+        assert card.composition
+        return
+    loaded = load_class(card)
+    if card.kind in METHOD:
+        assert callable(getattr(loaded, METHOD[card.kind]))
+    if card.kind == "occluder":
+        assert isinstance(loaded(), Occluder)
+    assert card.title
+    assert card.fidelity
+
+
+def test_unknown_ids_suggest_and_kinds_are_checked() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'latent-ofer'"):
+        registry().card("latent-offer")
+    with pytest.raises(UnknownName, match="unknown detector 'resnet18'"):
+        registry().card("resnet18", kind="detector")
+
+
+def test_a_broken_plugin_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [
+        (EntryPoint("good", "ofer_baselines.cards:MAE", "ofer_bench.systems"), "ofer-bench"),
+        (EntryPoint("gone", "no_such_module:CARD", "ofer_bench.systems"), "elsewhere"),
+        (EntryPoint("odd", "ofer_baselines.cards:__doc__", "ofer_bench.systems"), "elsewhere"),
+    ]
+    monkeypatch.setattr(discovery, "_points", lambda: iter(points))
+    found = registry.__wrapped__()
+    assert set(found.entries) == {"mae"}
+    assert "ModuleNotFoundError" in found.broken["gone"]
+    assert "not a Card" in found.broken["odd"]
+    with pytest.raises(PluginError, match="'gone' is broken"):
+        found.card("gone")
+
+
+def test_a_class_that_is_not_there_is_a_typed_error() -> None:
+    with pytest.raises(PluginError, match="can't load 'x'"):
+        load_class(Card(id="x", kind="detector", version="1", title="x", load="ofer_baselines.cards:Nothing"))
+
+
+def test_protocols_recognise_by_shape() -> None:
+    class Both:
+        def detect(self, batch: object) -> None: ...
+
+        def predict(self, batch: object) -> None: ...
+
+    assert isinstance(Both(), Detector)
+    assert isinstance(Both(), Classifier)
+    assert not isinstance(Both(), Reconstructor)
+
+
+def test_the_source_digest_follows_imports_of_the_plugins_own_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "plug_pkg"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "main.py").write_text("import json\nfrom plug_pkg.helper import f\nfrom ofer_bench.api import Card\n")
+    (package / "helper.py").write_text("def f():\n    return 1\n")
+    (package / "other.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def fresh() -> str:
+        from ofer_bench.plugins import source
+
+        source.source_digest.cache_clear()
+        source._path.cache_clear()
+        return source_digest("plug_pkg.main")
+
+    first = fresh()
+    (package / "other.py").write_text("x = 2\n")
+    assert fresh() == first
+    (package / "helper.py").write_text("def f():\n    return 2\n")
+    assert fresh() != first
+
+
+def test_editing_one_baseline_leaves_the_others_alone() -> None:
+    digests = {name: source_digest(f"ofer_baselines.{name}") for name in ("resnet18", "dan", "mae", "mean_fill")}
+    assert len(set(digests.values())) == 4

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ofer_bench.core.errors import SpecError, UnknownName
+from ofer_bench.engine.config import load_profile, load_suite, restrict, system_spec
+from ofer_bench.plugins.discovery import registry
+from ofer_bench.spec.datasets import Datasets, load_datasets
+from ofer_bench.spec.profile import Profile
+from ofer_bench.spec.suite import Suite
+from ofer_bench.spec.yaml_io import packaged_names, parse_yaml
+
+SUITE = """
+name: tiny
+version: "1"
+title: Tiny
+occlusions:
+  patches:
+    occluder: random-patch
+    ratios: [0.25, [0.1, 0.2]]
+recognition:
+  systems: [resnet18]
+  families: [patches]
+"""
+
+
+def test_exact_ratios_and_ranges_are_both_understood() -> None:
+    suite = parse_yaml(SUITE, Suite, "tiny.yaml")
+    assert suite.occlusions["patches"].ratios == [(0.25, 0.25), (0.1, 0.2)]
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "problem"),
+    [
+        (("ratios: [0.25, [0.1, 0.2]]", "ratios: [1.5]"), 6, "must satisfy 0 < lo <= hi <= 1"),
+        (("families: [patches]", "families: [objects]"), 2, "unknown occlusion 'objects'"),
+        (("systems: [resnet18]", "systems: resnet18"), 10, "valid list"),
+        (("title: Tiny", "titel: Tiny"), None, "title"),
+    ],
+)
+def test_mistakes_are_reported_with_file_and_line(change: tuple[str, str], line: int | None, problem: str) -> None:
+    with pytest.raises(SpecError, match="tiny.yaml") as caught:
+        parse_yaml(SUITE.replace(*change), Suite, "tiny.yaml")
+    assert problem in str(caught.value)
+    if line is not None:
+        assert abs((caught.value.line or 0) - line) <= 1
+
+
+def test_broken_yaml_names_the_line() -> None:
+    with pytest.raises(SpecError, match=r"x.yaml:3: not valid YAML"):
+        parse_yaml("a: 1\nb: [1, 2\nc: 3\n", Suite, "x.yaml")
+
+
+def test_a_file_that_is_no_mapping(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="expected a mapping"):
+        parse_yaml("- 1\n", Suite, "x.yaml")
+
+
+@pytest.mark.parametrize("name", packaged_names("ofer_bench.spec.suites"))
+def test_shipped_suites_name_registered_plugins_only(name: str) -> None:
+    suite = load_suite(name)
+    found = registry()
+    for occlusion in suite.occlusions.values():
+        found.card(occlusion.occluder, kind="occluder")
+    assert suite.recognition is not None
+    for system in suite.recognition.systems:
+        found.card(system, kind=("system", "classifier"))
+    assert suite.detection is not None
+    for detector in suite.detection.detectors:
+        found.card(detector, kind="detector")
+
+
+@pytest.mark.parametrize("name", packaged_names("ofer_bench.spec.profiles"))
+def test_shipped_profiles_configure_known_components(name: str) -> None:
+    profile = load_profile(name)
+    for component in profile.components:
+        registry().card(component)
+    assert profile.image_size % profile.patch_size == 0
+
+
+def test_standard_and_paper_use_the_papers_patch_grid() -> None:
+    for name in ("standard", "paper"):
+        profile = load_profile(name)
+        assert (profile.image_size, profile.patch_size) == (224, 16)
+
+
+def test_overrides_reach_into_the_profile() -> None:
+    profile = load_profile("quick", ("paraface.train_subjects=3", "components.dan.recipe.epochs=1"))
+    assert profile.paraface.train_subjects == 3
+    recipe = profile.components["dan"].recipe
+    assert recipe is not None
+    assert recipe.epochs == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("components.dann.recipe.epochs=1", UnknownName, "did you mean 'dan'"),
+        ("paraface.train_subjects=0", SpecError, "train_subjects"),
+        ("image_size", SpecError, "not of the form"),
+        ("image_size=60", SpecError, "multiple of patch_size"),
+    ],
+)
+def test_wrong_overrides_are_refused(text: str, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        load_profile("quick", (text,))
+
+
+def test_unknown_suite_suggests() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'core'"):
+        load_suite("cor")
+
+
+def test_profile_must_divide_into_patches() -> None:
+    with pytest.raises(ValueError, match="multiple of patch_size"):
+        Profile.model_validate(
+            {
+                "name": "x",
+                "image_size": 65,
+                "patch_size": 8,
+                "paraface": {"train_subjects": 1, "val_subjects": 1, "test_subjects": 1},
+            }
+        )
+
+
+def test_a_system_is_a_card_a_composition_or_a_classifier() -> None:
+    suite = load_suite("core")
+    spec = system_spec(suite, "latent-ofer", {"latent-ofer": {"classifier": "a", "detector": "b", "reconstructor": "c"}})
+    assert (spec.detector, spec.reconstructor, spec.classifier) == ("b", "c", "a")
+    assert system_spec(suite, "resnet18", {}).detector is None
+
+
+def test_restricting_to_systems_drops_other_tasks() -> None:
+    suite = restrict(load_suite("core"), ("dan",))
+    assert suite.recognition is not None
+    assert suite.recognition.systems == ["dan"]
+    assert suite.detection is None
+
+
+def test_data_sets_come_from_the_users_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "d.yaml"
+    path.write_text("datasets:\n  Mine: {reader: folder, root: $HOME/x, licence: CC0, alignment: none}\n")
+    monkeypatch.setenv("OFER_BENCH_DATASETS", str(path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    datasets = load_datasets()
+    assert datasets.named("Mine").path == tmp_path / "x"
+    with pytest.raises(UnknownName, match="did you mean 'Mine'"):
+        datasets.named("mime")
+
+
+def test_the_shipped_data_sets_hold_paraface(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OFER_BENCH_DATASETS", raising=False)
+    assert isinstance(load_datasets(), Datasets)
+    assert load_datasets().named("ParaFace").reader == "paraface"
