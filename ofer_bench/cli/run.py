@@ -54,7 +54,7 @@ def run(
     target = out or default_out(config)
     with progress_view() as view:
         view.note(f"suite {config.suite.name}, profile {config.profile.name}, device {config.device}, into {target}")
-        execution = run_suite(config, load_datasets(), Store(default_store()), target, sys.argv, view)
+        execution = run_suite(config, load_datasets(), Store(default_store()), target, ["ofer-bench", *sys.argv[1:]], view)
         view.note("writing the report")
         index = build_report(target)
     console = Console()

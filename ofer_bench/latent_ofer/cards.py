@@ -32,8 +32,8 @@ VIT_SVDD = Card(
     fidelity="reconstructed recipe",
     notes=(
         "Eq. 1 on frozen latents, trained on unoccluded faces only; radius is a quantile of unoccluded "
-        "validation patches. Head, nu and the centring of latents per position are choices of this "
-        "suite: the paper gives none, and its code holds no detector."
+        "validation patches. Choices of this suite, for the paper gives none and its code holds no "
+        "detector: latents encoded patch by patch, whitened per position, the head, nu."
     ),
 )
 
