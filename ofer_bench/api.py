@@ -29,7 +29,14 @@ if TYPE_CHECKING:
     )
     from ofer_bench.engine.augment import random_affine, random_colour, random_erasing
     from ofer_bench.engine.notebook import load_split, load_system
-    from ofer_bench.engine.training import fit_epochs, learning_rate, optimiser, shuffled_batches, steps_per_epoch
+    from ofer_bench.engine.training import (
+        accuracy,
+        fit_epochs,
+        learning_rate,
+        optimiser,
+        shuffled_batches,
+        steps_per_epoch,
+    )
     from ofer_bench.occlusion.patches import patch_mask_to_pixels, pixel_mask_to_patches
     from ofer_bench.plugins.protocols import (
         Classifier,
@@ -68,7 +75,7 @@ _HOME = {
     ),
     "engine.augment": ("random_affine", "random_colour", "random_erasing"),
     "engine.notebook": ("load_split", "load_system"),
-    "engine.training": ("fit_epochs", "learning_rate", "optimiser", "shuffled_batches", "steps_per_epoch"),
+    "engine.training": ("accuracy", "fit_epochs", "learning_rate", "optimiser", "shuffled_batches", "steps_per_epoch"),
     "occlusion.patches": ("patch_mask_to_pixels", "pixel_mask_to_patches"),
     "plugins.protocols": (
         "Classifier",

@@ -9,7 +9,6 @@ import pytest
 
 from ofer_bench.core.types import FaceSet
 
-
 MOUTHS = ((20, 20, 20), (230, 30, 30), (30, 200, 30), (30, 30, 230), (230, 230, 30), (230, 30, 230), (30, 230, 230))
 
 

@@ -33,7 +33,7 @@ ONE_CLASS_SVM = Card(
     load="ofer_baselines.one_class_svm:OneClassSVMDetector",
     paper="Schoelkopf et al., Estimating the support of a high-dimensional distribution, 2001",
     fidelity="from description",
-    notes="RBF nu-SVM on PCA of a patch's pixels and its place; the Latent-OFER paper names neither features nor kernel.",
+    notes="RBF nu-SVM on PCA of a patch's pixels and its place; the paper names neither features nor kernel.",
 )
 
 MAE = Card(
@@ -45,7 +45,7 @@ MAE = Card(
     requires=("face-mae",),
     paper="He et al., Masked autoencoders are scalable vision learners, CVPR 2022",
     fidelity="faithful",
-    notes="The coarse stage of Latent-OFER alone; the same trained auto-encoder, so the two differ by the hybrid stage.",
+    notes="The coarse stage of Latent-OFER alone: the same trained auto-encoder without the hybrid stage.",
 )
 
 CONVENTIONAL = Card(

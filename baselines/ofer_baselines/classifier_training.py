@@ -14,22 +14,12 @@ from ofer_bench.api import (
     Prediction,
     Recipe,
     TrainingSink,
+    accuracy,
     fit_epochs,
     random_affine,
     random_colour,
     random_erasing,
 )
-
-VALIDATION_BATCH = 256
-
-
-def accuracy(predict: Callable[[FaceBatch], Prediction], faces: FaceSet, device: torch.device) -> float:
-    """Share of ``faces`` recognised correctly, in [0,1]."""
-    correct = 0
-    for batch in faces.batches(VALIDATION_BATCH, device):
-        assert batch.label is not None
-        correct += int((predict(batch).logits.argmax(1) == batch.label).sum())
-    return correct / len(faces)
 
 
 def fit_classifier(

@@ -12,7 +12,11 @@ from ofer_bench.api import Component, ComponentSettings, FaceBatch, Reconstructi
 
 
 class MAEReconstructor(nn.Module):
-    """Wraps the shared face auto-encoder; learns nothing of its own."""
+    """Wraps the shared face auto-encoder; learns nothing of its own.
+
+    The decoder is trained on removed patches only (He et al. 2022), so its output is pasted into the image patch by
+    patch; what it says of visible patches means nothing.
+    """
 
     def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component]) -> None:
         super().__init__()
@@ -23,6 +27,6 @@ class MAEReconstructor(nn.Module):
     @torch.no_grad()
     def reconstruct(self, batch: FaceBatch, mask_patch: Tensor) -> Reconstruction:
         """Restore the patches where ``mask_patch`` bool [B,G,G] is True."""
-        image = self._upstream[0].inpaint(batch.image, mask_patch)
-        hole = patch_mask_to_pixels(mask_patch, self.patch_size)
-        return Reconstruction(image=image, composited=torch.where(hole, image, batch.image))
+        painted = self._upstream[0].inpaint(batch.image, mask_patch)
+        image = torch.where(patch_mask_to_pixels(mask_patch, self.patch_size), painted, batch.image)
+        return Reconstruction(image=image, composited=image)

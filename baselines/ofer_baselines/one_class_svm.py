@@ -22,6 +22,15 @@ class OneClassSVMDetector(nn.Module):
     ``model``: ``components`` PCA dimensions (24). ``recipe.extra``: ``nu`` (0.05), ``patches`` training patches (6000).
     """
 
+    pixel_mean: Tensor
+    basis: Tensor
+    feature_mean: Tensor
+    feature_std: Tensor
+    support: Tensor
+    dual: Tensor
+    gamma: Tensor
+    offset: Tensor
+
     def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component]) -> None:
         super().__init__()
         self.patch_size, self.grid = settings.patch_size, settings.grid
@@ -46,8 +55,7 @@ class OneClassSVMDetector(nn.Module):
         axis = torch.linspace(-1, 1, g, device=image.device)
         row, column = torch.meshgrid(axis, axis, indexing="ij")
         place = torch.stack([row, column], dim=-1).reshape(1, g * g, 2).expand(b, -1, -1)
-        features = (torch.cat([reduced, rest, place], dim=-1) - self.feature_mean) / self.feature_std
-        return features
+        return (torch.cat([reduced, rest, place], dim=-1) - self.feature_mean) / self.feature_std
 
     @torch.no_grad()
     def detect(self, batch: FaceBatch) -> Detection:
@@ -57,7 +65,7 @@ class OneClassSVMDetector(nn.Module):
         score = (self.offset - kernel @ self.dual).view(-1, self.grid, self.grid)
         return Detection(score=score, threshold=0.0, mask_patch=score > 0)
 
-    def load_state_dict(self, state_dict: Mapping[str, Tensor], strict: bool = True, assign: bool = False):  # type: ignore[no-untyped-def,override] # noqa: ANN201
+    def load_state_dict(self, state_dict: Mapping[str, Tensor], strict: bool = True, assign: bool = False):  # type: ignore[no-untyped-def]
         """Restore the fitted SVM; the number of support vectors comes from the state."""
         for name in ("support", "dual"):
             buffer = getattr(self, name)

@@ -73,9 +73,7 @@ class Board:
         inside = np.asarray(canvas.reduce(4)) >= 128
         outwards, inwards = distance_transform_edt(~inside), distance_transform_edt(inside)
         # Pixel centres lie half a pixel off the outline; smoothing takes out the staircase.
-        distance = (
-            gaussian_filter(np.where(inside, 0.5 - inwards, outwards - 0.5).astype(np.float32), 1.2) / side
-        )
+        distance = gaussian_filter(np.where(inside, 0.5 - inwards, outwards - 0.5).astype(np.float32), 1.2) / side
         large = Image.fromarray(distance).resize((self.side, self.side), Image.Resampling.BICUBIC)
         return np.asarray(large)
 
@@ -149,7 +147,5 @@ def _closed_curve(points: Sequence[Point], steps: int = 12) -> np.ndarray:
     p0, p2, p3 = np.roll(p1, 1, axis=0), np.roll(p1, -1, axis=0), np.roll(p1, -2, axis=0)
     t = np.linspace(0, 1, steps, endpoint=False)[None, :, None]
     p0, p1, p2, p3 = (p[:, None] for p in (p0, p1, p2, p3))
-    curve = 0.5 * (
-        2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2 + (3 * p1 - p0 - 3 * p2 + p3) * t**3
-    )
+    curve = 0.5 * (2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2 + (3 * p1 - p0 - 3 * p2 + p3) * t**3)
     return curve.reshape(-1, 2)

@@ -36,9 +36,7 @@ def load_cutout(path: Path) -> tuple[Cutout, str]:
                 raise OccluderError(f"cut-out {path} has no alpha channel", hint="save it as an RGBA PNG")
             pixels = np.asarray(opened.convert("RGBA")).astype(np.float32) / 255
     except (OSError, SyntaxError) as error:
-        raise OccluderError(
-            f"cut-out {path} can't be read: {error}", hint="replace or remove the file"
-        ) from error
+        raise OccluderError(f"cut-out {path} can't be read: {error}", hint="replace or remove the file") from error
     if not (pixels[..., 3] > 0).any():
         raise OccluderError(f"cut-out {path} is fully transparent", hint="replace or remove the file")
     rgba = np.concatenate([to_linear(pixels[..., :3]) * pixels[..., 3:], pixels[..., 3:]], axis=-1)

@@ -60,13 +60,9 @@ def draw_hand(board: Board, rng: np.random.Generator) -> None:
                 knuckle + direction * reach * share,
                 np.array([-direction[1], direction[0]]) * 0.018,
             )
-            creases = np.minimum(
-                creases, board.capsule(tuple(middle - across), tuple(middle + across), 0.002)
-            )
+            creases = np.minimum(creases, board.capsule(tuple(middle - across), tuple(middle + across), 0.002))
     base, joint, end = (mirror(0.62), 0.5), (mirror(0.74), 0.4), (mirror(0.77), 0.315)
-    thumb = smooth_union(
-        board.capsule(base, joint, 0.07, 0.046), board.capsule(joint, end, 0.046, 0.034), 0.03
-    )
+    thumb = smooth_union(board.capsule(base, joint, 0.07, 0.046), board.capsule(joint, end, 0.046, 0.034), 0.03)
     height = np.maximum(height, dome(thumb, 0.045) + 0.02)
     body = smooth_union(body, thumb, 0.05)
     mottle = 1 + 0.05 * board.noise(rng, (9, 9)) + 0.03 * board.noise(rng, (40, 40))
@@ -89,9 +85,7 @@ def draw_mug(board: Board, rng: np.random.Generator) -> None:
     glaze, side = np.array(vivid(rng)), rng.choice([-1, 1])
     top, bottom, half = 0.2, 0.84, 0.27
     ring = np.abs(board.ellipse((0.5 + side * (half + 0.02), 0.5), (0.145, 0.175))) - 0.036
-    board.paint(
-        ring, glaze * 0.9, board.lighting(dome(ring, 0.03)), gloss=0.3 * board.gloss(dome(ring, 0.03))
-    )
+    board.paint(ring, glaze * 0.9, board.lighting(dome(ring, 0.03)), gloss=0.3 * board.gloss(dome(ring, 0.03)))
     wall = np.minimum(board.box((0.5, (top + bottom) / 2), (half, (bottom - top) / 2), 0.01), 1.0)
     wall = np.minimum(wall, board.ellipse((0.5, bottom), (half, 0.065)))
     across = np.clip((board.x - 0.5) / half, -1, 1)
@@ -143,9 +137,7 @@ def draw_book(board: Board, rng: np.random.Generator) -> None:
     ink = np.array(vivid(rng)) * 0.3 + (200 if cover.mean() < 140 else 15)
     board.paint(np.abs(board.box((0.52, 0.485), (0.25, 0.36), 0.01)) - 0.005, ink, cloth)
     for row in range(int(rng.integers(2, 5))):
-        board.paint(
-            board.box((0.52, 0.26 + 0.065 * row), (rng.uniform(0.08, 0.19), 0.017), 0.006), ink, cloth
-        )
+        board.paint(board.box((0.52, 0.26 + 0.065 * row), (rng.uniform(0.08, 0.19), 0.017), 0.006), ink, cloth)
     board.paint(board.ellipse((0.52, 0.63), (0.11, 0.11)), ink, cloth)
     board.paint(board.ellipse((0.52, 0.63), (0.085, 0.085)), np.array(vivid(rng)), cloth)
 

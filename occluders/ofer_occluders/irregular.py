@@ -45,9 +45,7 @@ class Irregular:
         check_ratio(request.ratio)
         lo, hi = request.ratio
         if lo == hi:
-            raise OccluderError(
-                f"irregular masks need a ratio bin, not the one value {lo}", hint="ask for lo < hi"
-            )
+            raise OccluderError(f"irregular masks need a ratio bin, not the one value {lo}", hint="ask for lo < hi")
         size = [int(side) for side in image.shape[:2]]
         for _ in range(MAX_ATTEMPTS):
             params = {

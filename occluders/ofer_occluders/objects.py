@@ -82,9 +82,7 @@ class Objects:
         check_image(image)
         params = occlusion.params
         check_same_size(image, params["size"])
-        pose = Pose(
-            centre=(params["centre"][0], params["centre"][1]), scale=params["scale"], angle=params["angle"]
-        )
+        pose = Pose(centre=(params["centre"][0], params["centre"][1]), scale=params["scale"], angle=params["angle"])
         return blend(image, _cutout(params["source"], (image.shape[0], image.shape[1])), pose)
 
     def _choose(self, options: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
@@ -132,7 +130,5 @@ def _cutout(source: Mapping[str, Any], size: tuple[int, int]) -> Cutout:
     path = Path(source["folder"]) / source["file"]
     cutout, digest = load_cutout(path)
     if digest != source["sha256"]:
-        raise OccluderError(
-            f"cut-out {path} has changed since the occlusion was sampled", hint="restore the file"
-        )
+        raise OccluderError(f"cut-out {path} has changed since the occlusion was sampled", hint="restore the file")
     return cutout

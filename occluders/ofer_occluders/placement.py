@@ -29,9 +29,7 @@ class Pose:
 
 def place(layers: np.ndarray, cutout: Cutout, pose: Pose, size: tuple[int, int]) -> np.ndarray:
     """Transform ``layers`` [h,w,C] of a cut-out to a picture of ``size`` (height, width): float32 [H,W,C]."""
-    return np.stack(
-        [_place_one(layers[..., c], cutout, pose, size) for c in range(layers.shape[-1])], axis=-1
-    )
+    return np.stack([_place_one(layers[..., c], cutout, pose, size) for c in range(layers.shape[-1])], axis=-1)
 
 
 def _place_one(layer: np.ndarray, cutout: Cutout, pose: Pose, size: tuple[int, int]) -> np.ndarray:
@@ -86,9 +84,7 @@ def fit_scale(
     Bracketed secant on the square root of the ratio, which is nearly proportional to the scale.
     """
     small, big = (0.0, 0.0), (np.inf, 1.0)
-    scale = float(
-        np.sqrt(target * size[0] * size[1] / max(float(cutout.rgba[..., 3].sum()), 1.0)) * cutout.unit
-    )
+    scale = float(np.sqrt(target * size[0] * size[1] / max(float(cutout.rgba[..., 3].sum()), 1.0)) * cutout.unit)
     best, best_mask, best_error = pose, np.zeros(size, dtype=bool), np.inf
     for _ in range(MAX_STEPS):
         candidate = replace(pose, scale=scale)

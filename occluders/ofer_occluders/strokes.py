@@ -41,8 +41,7 @@ def draw_stroke(size: tuple[int, int], rng: np.random.Generator) -> dict[str, An
     mirror_x, mirror_y = bool(rng.integers(2)), bool(rng.integers(2))
     return {
         "points": [
-            [round(width - 1 - x if mirror_x else x), round(height - 1 - y if mirror_y else y)]
-            for x, y in points
+            [round(width - 1 - x if mirror_x else x), round(height - 1 - y if mirror_y else y)] for x, y in points
         ],
         "width": max(1, round(float(rng.uniform(*BRUSH_WIDTH)) * min(height, width) / REFERENCE_SIDE)),
     }

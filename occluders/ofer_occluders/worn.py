@@ -35,9 +35,7 @@ def draw_sunglasses(board: Board, rng: np.random.Generator) -> None:
     for side in (-1, 1):
         hinge = board.capsule((0.5 + side * 0.43, 0.44), (0.5 + side * 0.49, 0.44), 0.022)
         board.paint(hinge, frame, board.lighting(dome(hinge, 0.02)))
-        rim = board.outline(
-            [(0.5 + side * x, y) for x, y in (*_LENS_TOP, *((x, y + drop) for x, y in _LENS_BOTTOM))]
-        )
+        rim = board.outline([(0.5 + side * x, y) for x, y in (*_LENS_TOP, *((x, y + drop) for x, y in _LENS_BOTTOM))])
         board.paint(rim, frame, board.lighting(dome(rim, 0.02)), gloss=0.25 * board.gloss(dome(rim, 0.02)))
         lens = rim + 0.02
         fall = np.clip((board.y - 0.4) / 0.28, 0, 1)
@@ -58,9 +56,7 @@ def draw_surgical_mask(board: Board, rng: np.random.Generator) -> None:
     folds = np.zeros_like(board.x)
     for level in (0.41, 0.5, 0.59):
         step = board.y - level - sag
-        folds += 0.012 * np.clip(step / 0.05 + 1, 0, 1) * (step < 0) - 0.012 * (step >= 0) * np.exp(
-            -step / 0.02
-        )
+        folds += 0.012 * np.clip(step / 0.05 + 1, 0, 1) * (step < 0) - 0.012 * (step >= 0) * np.exp(-step / 0.02)
     fibre = 1 + 0.03 * board.noise(rng, (110, 110)) + 0.05 * board.noise(rng, (5, 5))
     board.paint(body, cloth, board.lighting(dome(body, 0.24) * 0.6 + folds, soften=0.003) * fibre)
     for shift in (0.0, 0.012):
@@ -80,9 +76,7 @@ def draw_scarf(board: Board, rng: np.random.Generator) -> None:
         board.paint(fringe, yarn * rng.uniform(0.75, 1.0))
     board.paint(end, yarn, board.lighting(dome(end, 0.05)) * knit)
     for level in (0.72, 0.8):
-        board.paint(
-            np.maximum(end, np.abs(board.y - level) - 0.022), stripe, board.lighting(dome(end, 0.05)) * knit
-        )
+        board.paint(np.maximum(end, np.abs(board.y - level) - 0.022), stripe, board.lighting(dome(end, 0.05)) * knit)
     wrap = board.outline(_symmetric(_WRAP))
     board.shadow(wrap, blur=0.05, strength=0.6)
     curve = board.y - 0.16 * (1 - ((board.x - 0.5) / 0.55) ** 2) + 0.02 * board.noise(rng, (3, 5))
@@ -112,9 +106,7 @@ def draw_microphone(board: Board, rng: np.random.Generator) -> None:
         gloss=0.35 * board.gloss(height),
     )
     ring = board.box((0.5, 0.335), (0.185, 0.022), 0.015)
-    board.paint(
-        ring, (188, 190, 195), 0.35 + 0.85 * np.sqrt(np.clip(1 - ((board.x - 0.45) / 0.24) ** 2, 0, 1))
-    )
+    board.paint(ring, (188, 190, 195), 0.35 + 0.85 * np.sqrt(np.clip(1 - ((board.x - 0.45) / 0.24) ** 2, 0, 1)))
 
 
 def draw_bottle(board: Board, rng: np.random.Generator) -> None:

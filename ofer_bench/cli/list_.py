@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 
-class Listing(str, Enum):
+class Listing(StrEnum):
     """What can be listed."""
 
     systems = "systems"
@@ -58,8 +58,7 @@ def _plugins(*kinds: str) -> list[dict[str, Any]]:
 
 
 def _systems() -> list[dict[str, Any]]:
-    rows = [r for kind in ("system", "classifier", "detector", "reconstructor", "backbone") for r in _plugins(kind)]
-    return rows
+    return [r for kind in ("system", "classifier", "detector", "reconstructor", "backbone") for r in _plugins(kind)]
 
 
 def _splits() -> list[dict[str, Any]]:

@@ -75,7 +75,9 @@ def _decode(paths: list[Path], size: int) -> tuple[list[Path], list[np.ndarray],
     from ofer_bench.core.errors import ImageUnreadable
     from ofer_bench.data.decode import decode_image
 
-    readable, decoded, failed = [], [], []
+    readable: list[Path] = []
+    decoded: list[np.ndarray] = []
+    failed: list[tuple[Path, OferBenchError]] = []
     for path in paths:
         try:
             decoded.append(decode_image(path, size))

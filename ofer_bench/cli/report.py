@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 
-def report(run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, e.g. runs/core-quick.")]) -> None:
+def report(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, e.g. runs/core-quick.")],
+) -> None:
     """Build tables, figures and the HTML page of a run from its records and predictions."""
     from rich.console import Console
 

@@ -43,6 +43,7 @@ def run(
     from rich.console import Console
 
     from ofer_bench.cli.live import progress_view
+    from ofer_bench.core.errors import DatasetMissing
     from ofer_bench.engine.run import default_out, run_suite
     from ofer_bench.report.build import build_report, summary_tables
     from ofer_bench.report.terminal import to_rich
@@ -54,13 +55,18 @@ def run(
     target = out or default_out(config)
     with progress_view() as view:
         view.note(f"suite {config.suite.name}, profile {config.profile.name}, device {config.device}, into {target}")
-        execution = run_suite(config, load_datasets(), Store(default_store()), target, ["ofer-bench", *sys.argv[1:]], view)
+        command = ["ofer-bench", *sys.argv[1:]]
+        result = run_suite(config, load_datasets(), Store(default_store()), target, command, view)
         view.note("writing the report")
         index = build_report(target)
     console = Console()
     for table in summary_tables(target):
         console.print(to_rich(table))
     console.print(f"report: {index}  ({time.perf_counter() - started:.0f} s)", soft_wrap=True)
-    if execution.failures:
-        console.print(f"[red]{len(execution.failures)} stages failed; see run.json[/red]")
+    if result.execution.failures:
+        console.print(f"[red]{len(result.execution.failures)} stages failed; see run.json[/red]")
         raise typer.Exit(CELL_FAILED)
+    if result.blocked:
+        for problem in result.blocked.values():
+            console.print(problem, style="yellow", highlight=False)
+        raise typer.Exit(DatasetMissing.exit_code)

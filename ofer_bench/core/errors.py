@@ -22,9 +22,7 @@ class UnknownName(OferBenchError):
     def __init__(self, kind: str, name: str, known: Iterable[str], close: Iterable[str] = ()) -> None:
         close = list(close)
         hint = f"did you mean {' or '.join(repr(c) for c in close)}?" if close else None
-        super().__init__(
-            f"unknown {kind} {name!r}", hint=hint or f"known: {', '.join(sorted(known)) or '(none)'}"
-        )
+        super().__init__(f"unknown {kind} {name!r}", hint=hint or f"known: {', '.join(sorted(known)) or '(none)'}")
         self.kind, self.name = kind, name
 
 

@@ -97,7 +97,7 @@ class FaceSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occlusion:
-    """One occlusion of one image: replayable JSON ``params``, pixel ``mask`` bool [H,W] (True = occluded), ``ratio``."""
+    """One occlusion of an image: replayable JSON ``params``, ``mask`` bool [H,W] (True = occluded), ``ratio``."""
 
     params: Mapping[str, Any]
     mask: np.ndarray
@@ -120,7 +120,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detection:
-    """Occluded patches: ``score`` float32 [B,G,G] (higher = more occluded), ``mask_patch`` bool [B,G,G] (True = occluded)."""
+    """``score`` float32 [B,G,G] (higher = more occluded), ``mask_patch`` bool [B,G,G] (True = occluded)."""
 
     score: Tensor
     threshold: float
@@ -129,7 +129,7 @@ class Detection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconstruction:
-    """De-occluded faces, both float32 [B,3,H,W] in [0,1]: ``image`` raw output, ``composited`` with known pixels kept."""
+    """Both float32 [B,3,H,W] in [0,1]: ``image`` is the raw output, ``composited`` keeps the known pixels."""
 
     image: Tensor
     composited: Tensor

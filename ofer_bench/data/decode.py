@@ -55,7 +55,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         value = np.asarray(image).astype(np.float64)
         # 16-bit pictures use the whole range by definition; wider integers and floats by their own maximum.
-        full = 65535.0 if value.max() <= 65535 and not image.mode == "F" else float(max(value.max(), 1e-9))
+        full = 65535.0 if value.max() <= 65535 and image.mode != "F" else float(max(value.max(), 1e-9))
         return Image.fromarray((value / full * 255).clip(0, 255).round().astype(np.uint8)).convert("RGB")
     if "A" in image.getbands() or "transparency" in image.info:
         rgba = image.convert("RGBA")

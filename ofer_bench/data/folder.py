@@ -1,4 +1,4 @@
-"""Reader for plain folders: ``ROOT/PART/EXPRESSION/image`` with PART train, val and test, or ``ROOT/EXPRESSION/image``."""
+"""Reader for plain folders: ``ROOT/PART/EXPRESSION/image`` with PART train, val, test; or ``ROOT/EXPRESSION/image``."""
 
 from __future__ import annotations
 

@@ -51,12 +51,8 @@ def execute(plan: Plan, store: Store, device: str, progress: Progress) -> Execut
     return done
 
 
-def _make(
-    stage: Stage, store: Store, pool: ComponentPool, device: str, progress: Progress, done: Execution
-) -> None:
-    work = Workspace(
-        artefact=lambda name: done.artefacts[name], pool=pool, device=device, advance=progress.advance
-    )
+def _make(stage: Stage, store: Store, pool: ComponentPool, device: str, progress: Progress, done: Execution) -> None:
+    work = Workspace(artefact=lambda name: done.artefacts[name], pool=pool, device=device, advance=progress.advance)
 
     def write(folder: Path) -> Mapping[str, Any]:
         return {"stage": stage.id, **stage.produce(work, folder)}
@@ -67,7 +63,8 @@ def _make(
         done.artefacts[stage.id] = store.produce(stage.kind, stage.key, write)
     except (DatasetMissing, StoreError):
         raise
-    except Exception as error:  # noqa: BLE001 - one failing plugin must not lose the results of the others
+    except Exception as error:
+        # One failing plugin must not lose the results of the others.
         known = isinstance(error, OferBenchError)
         done.failures[stage.id] = str(error) if known else f"{type(error).__name__}: {error}"
         progress.fail(stage.id, done.failures[stage.id])

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ofer_bench.core.errors import DatasetMissing
 from ofer_bench.core.types import Card
 from ofer_bench.engine.config import RunConfig, system_spec
 from ofer_bench.engine.pool import ComponentRecipe
@@ -24,6 +25,7 @@ from ofer_bench.plugins.source import source_digest
 from ofer_bench.spec.datasets import Datasets
 from ofer_bench.spec.suite import OcclusionSpec
 
+PRECISION = "fp32"
 COMPONENT_KINDS = ("backbone", "detector", "reconstructor", "classifier")
 
 
@@ -57,12 +59,13 @@ class Outcome:
 
 @dataclass(slots=True)
 class Blueprint:
-    """A plan with its cells and outcomes."""
+    """A plan with its cells and outcomes; ``blocked`` maps data sets that are not there to what to do about it."""
 
     plan: Plan = field(default_factory=Plan)
     cells: dict[str, CellInfo] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
     recipes: dict[str, ComponentRecipe] = field(default_factory=dict)
+    blocked: dict[str, str] = field(default_factory=dict)
 
 
 class Planner:
@@ -134,9 +137,7 @@ class Planner:
             return []
         return [self._occluded_cell(name, spec, split, ratio) for ratio in spec.ratios]
 
-    def _occluded_cell(
-        self, family: str, spec: OcclusionSpec, split: str, ratio: tuple[float, float]
-    ) -> CellInfo:
+    def _occluded_cell(self, family: str, spec: OcclusionSpec, split: str, ratio: tuple[float, float]) -> CellInfo:
         card = registry().card(spec.occluder, kind="occluder")
         relevance = self._relevance() if RELEVANCE in card.capability else None
         test, train = self.split("test"), self.split("train")
@@ -223,7 +224,7 @@ class Planner:
         return label if len(self.config.datasets) == 1 else f"{self.data}-{label}"
 
     def _numerics(self) -> dict[str, Any]:
-        return {"device": self.config.device, "precision": self.config.profile.precision}
+        return {"device": self.config.device, "precision": PRECISION}
 
 
 def _identity(card: Card) -> Mapping[str, str]:
@@ -232,11 +233,19 @@ def _identity(card: Card) -> Mapping[str, str]:
 
 
 def plan_run(config: RunConfig, datasets: Datasets) -> Blueprint:
-    """Plan everything that ``config`` asks for."""
+    """Plan everything that ``config`` asks for.
+
+    Of several data sets one that is missing is blocked and stays visible; DatasetMissing is raised when none is there.
+    """
     blueprint = Blueprint()
     for data in config.datasets:
-        for seed in range(config.seeds):
-            _plan_tasks(Planner(config, data, datasets, seed, blueprint))
+        try:
+            for seed in range(config.seeds):
+                _plan_tasks(Planner(config, data, datasets, seed, blueprint))
+        except DatasetMissing as missing:
+            blueprint.blocked[data] = str(missing)
+            if len(blueprint.blocked) == len(config.datasets):
+                raise
     return blueprint
 
 

@@ -49,9 +49,7 @@ class ComponentPool:
 class ComponentRecipe:
     """How to build one component: card, sizes, and the training stages of what it stands on."""
 
-    def __init__(
-        self, card: Card, profile: Profile, upstream: Mapping[str, tuple[str, ComponentRecipe]]
-    ) -> None:
+    def __init__(self, card: Card, profile: Profile, upstream: Mapping[str, tuple[str, ComponentRecipe]]) -> None:
         self.card = card
         self.upstream = upstream
         component = profile.components.get(card.id)

@@ -20,7 +20,15 @@ from ofer_bench.engine.pool import ComponentRecipe, save_component
 from ofer_bench.engine.produce_data import Producer
 from ofer_bench.engine.stages import Workspace
 from ofer_bench.metrics import psnr, psnr_hole, ssim, ssim_hole
-from ofer_bench.occlusion.patches import patch_coverage, patch_mask_to_pixels, pixel_mask_to_patches
+from ofer_bench.metrics.info import (
+    PSNR_COMPOSITED,
+    PSNR_HOLE,
+    PSNR_WHOLE,
+    SSIM_COMPOSITED,
+    SSIM_HOLE,
+    SSIM_WHOLE,
+)
+from ofer_bench.occlusion.patches import patch_coverage, pixel_mask_to_patches
 from ofer_bench.plugins.protocols import Trainable
 from ofer_bench.spec.profile import Recipe
 
@@ -41,9 +49,7 @@ class _Log:
         self.rows.append({"step": step, **values})
 
 
-def train_producer(
-    component: ComponentRecipe, recipe: Recipe | None, seed: int, train: str, val: str
-) -> Producer:
+def train_producer(component: ComponentRecipe, recipe: Recipe | None, seed: int, train: str, val: str) -> Producer:
     """Train a component; one without ``fit`` keeps its initial state."""
 
     def produce(work: Workspace, folder: Path) -> Mapping[str, Any]:
@@ -52,9 +58,7 @@ def train_producer(
         if isinstance(model, Trainable):
             used = recipe or Recipe(epochs=1, batch_size=64, lr=1e-3)
             with torch_seed(seed):
-                model.fit(
-                    read_faces(work.artefact(train).path), read_faces(work.artefact(val).path), used, seed, log
-                )
+                model.fit(read_faces(work.artefact(train).path), read_faces(work.artefact(val).path), used, seed, log)
         (folder / "log.json").write_text(json.dumps(log.rows, indent=1), encoding="utf-8")
         state = model.state_dict()
         return {
@@ -122,7 +126,10 @@ def detect_producer(cell: Cell, stage: str, detector: ComponentRecipe, batch_siz
 def reconstruct_producer(
     cell: Cell, stage: str, reconstructor: ComponentRecipe, batch_size: int, *, detected: str | None, tau: float
 ) -> Producer:
-    """Restore a cell under the detected masks, or under the true ones (patches covered by more than ``tau``)."""
+    """Restore a cell under the detected masks, or under the true ones (patches covered by more than ``tau``).
+
+    Under the true masks only the truly occluded pixels are taken from the restored image, and quality is measured.
+    """
 
     def produce(work: Workspace, folder: Path) -> Mapping[str, Any]:
         model = work.pool.get(stage, reconstructor)
@@ -130,15 +137,22 @@ def reconstruct_producer(
         raw, composited, quality = [], [], []
         start = 0
         for batch in _batches(cell.open(work), batch_size, work):
+            truth = _true_mask(batch)
             if masks is None:
-                hole = pixel_mask_to_patches(_true_mask(batch), reconstructor.settings.patch_size, tau)
+                hole = pixel_mask_to_patches(truth, reconstructor.settings.patch_size, tau)
             else:
                 hole = torch.from_numpy(masks[start : start + len(batch)]).to(work.device)
             start += len(batch)
             restored = model.reconstruct(FaceBatch(image=batch.image, sample_id=batch.sample_id), hole)
+            table = {"hole_ratio": hole.float().mean(dim=(1, 2))}
+            kept = restored.composited
+            if masks is None:
+                kept = torch.where(truth, restored.image, batch.image)
+                table |= _quality(batch, restored.image, kept, truth)
             raw.append(_to_bytes(restored.image))
-            composited.append(_to_bytes(restored.composited))
-            quality.append(_quality(batch, restored.image, restored.composited, hole, reconstructor))
+            composited.append(_to_bytes(kept))
+            columns = {name: value.double().cpu().numpy() for name, value in table.items()}
+            quality.append(pd.DataFrame({"sample_id": batch.sample_id, **columns}))
         np.save(folder / "raw.npy", np.concatenate(raw))
         np.save(folder / "composited.npy", np.concatenate(composited))
         pd.concat(quality, ignore_index=True).to_parquet(folder / "quality.parquet", index=False)
@@ -152,23 +166,17 @@ def _to_bytes(image: Tensor) -> np.ndarray:
     return (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
-def _quality(
-    batch: FaceBatch, image: Tensor, composited: Tensor, hole: Tensor, reconstructor: ComponentRecipe
-) -> pd.DataFrame:
-    """PSNR and SSIM of every sample against its clean twin, over the whole image and over the hole."""
+def _quality(batch: FaceBatch, image: Tensor, composited: Tensor, occluded: Tensor) -> dict[str, Tensor]:
+    """PSNR and SSIM of every sample against its clean twin, over the whole image and over the occluded pixels."""
     clean = batch.clean if batch.clean is not None else batch.image
-    region = patch_mask_to_pixels(hole, reconstructor.settings.patch_size)
-    table = {
-        "psnr/whole/rgb": psnr(image, clean),
-        "psnr/whole/rgb/composited": psnr(composited, clean),
-        "psnr/hole/rgb": psnr_hole(image, clean, region),
-        "ssim/gauss1.5-11/whole": ssim(image, clean),
-        "ssim/gauss1.5-11/whole/composited": ssim(composited, clean),
-        "ssim/gauss1.5-11/hole": ssim_hole(image, clean, region),
+    return {
+        PSNR_WHOLE: psnr(image, clean),
+        PSNR_COMPOSITED: psnr(composited, clean),
+        PSNR_HOLE: psnr_hole(image, clean, occluded),
+        SSIM_WHOLE: ssim(image, clean),
+        SSIM_COMPOSITED: ssim(composited, clean),
+        SSIM_HOLE: ssim_hole(image, clean, occluded),
     }
-    columns = {name: value.double().cpu().numpy() for name, value in table.items()}
-    ratio = region.float().mean(dim=(1, 2, 3)).cpu().numpy()
-    return pd.DataFrame({"sample_id": batch.sample_id, "hole_ratio": ratio, **columns})
 
 
 def predict_producer(

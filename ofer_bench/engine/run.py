@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,17 @@ from ofer_bench.store.rundir import RunDirectory
 REPORTED_PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "scikit-learn", "scikit-image", "anny")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """What became of every stage, and which data sets were not there."""
+
+    execution: Execution
+    blocked: Mapping[str, str]
+
+
 def run_suite(
     config: RunConfig, datasets: Datasets, store: Store, out: Path, command: list[str], progress: Progress
-) -> Execution:
+) -> RunResult:
     """Plan, execute, score and write the run directory ``out`` (without the report)."""
     directory = RunDirectory(out)
     started = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
@@ -59,10 +68,11 @@ def run_suite(
         cells=_cells(blueprint),
         predictions=_link_predictions(blueprint, execution, directory),
         failures=failures_of(execution),
+        blocked=blueprint.blocked,
         stages={stage.id: stage.key for stage in blueprint.plan.stages.values()},
     )
     directory.write_json("run.json", summary)
-    return execution
+    return RunResult(execution=execution, blocked=blueprint.blocked)
 
 
 def environment() -> dict[str, Any]:
@@ -95,9 +105,7 @@ def _cells(blueprint: Blueprint) -> list[Mapping[str, Any]]:
     ]
 
 
-def _link_predictions(
-    blueprint: Blueprint, execution: Execution, directory: RunDirectory
-) -> list[Mapping[str, Any]]:
+def _link_predictions(blueprint: Blueprint, execution: Execution, directory: RunDirectory) -> list[Mapping[str, Any]]:
     linked: list[Mapping[str, Any]] = []
     for outcome in blueprint.outcomes:
         if outcome.kind != "recognition" or outcome.stage not in execution.artefacts:

@@ -12,7 +12,7 @@ import pandas as pd
 from ofer_bench.core.expressions import EXPRESSIONS
 from ofer_bench.engine.config import RunConfig
 from ofer_bench.engine.execute import Execution
-from ofer_bench.engine.plan import Blueprint, Outcome
+from ofer_bench.engine.plan import PRECISION, Blueprint, Outcome
 from ofer_bench.metrics.detection import detection_metrics
 from ofer_bench.metrics.info import MetricInfo, detection_info, metric_info
 from ofer_bench.metrics.recognition import recognition_metrics
@@ -46,7 +46,27 @@ def score(config: RunConfig, blueprint: Blueprint, execution: Execution, run_id:
             continue
         folder = execution.artefacts[outcome.stage].path
         rows += [{**identity, **values} for values in _SCORERS[outcome.kind](folder, config)]
-    return rows
+    return rows + [row for data, why in blueprint.blocked.items() for row in _blocked(config, data, why, run_id)]
+
+
+def _blocked(config: RunConfig, data: str, why: str, run_id: str) -> Iterator[Row]:
+    """One row per system and split of a data set that is not there."""
+    task = config.suite.recognition
+    families = [config.suite.occlusions[name] for name in task.families] if task else []
+    splits = {data: "", **{f.split.replace("{data}", data): f.occluder for f in families}}
+    for system in task.systems if task else []:
+        for split, occluder in splits.items():
+            yield {
+                "run_id": run_id,
+                "suite": f"{config.suite.name}-{config.suite.version}",
+                "split": split,
+                "occluder": occluder if split != data else "",
+                "system": system,
+                "profile": config.profile.name,
+                "metric": "accuracy",
+                "status": "blocked",
+                "note": why,
+            }
 
 
 def _identity(config: RunConfig, outcome: Outcome, execution: Execution, run_id: str) -> Row:
@@ -75,7 +95,7 @@ def _identity(config: RunConfig, outcome: Outcome, execution: Execution, run_id:
         "weights_digest": " ".join(f"{name}:{digest[:12]}" for name, digest in weights.items()),
         "weights_origin": "trained by this suite from random weights",
         "device": config.device,
-        "precision": config.profile.precision,
+        "precision": PRECISION,
         "batch_size": config.profile.eval_batch_size,
     }
 

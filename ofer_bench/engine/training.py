@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ofer_bench.core.types import FaceBatch, FaceSet, Prediction
 from ofer_bench.plugins.protocols import TrainingSink
 from ofer_bench.spec.profile import Recipe
 
@@ -94,3 +95,15 @@ def fit_epochs(
     if best_state is not None:
         module.load_state_dict(best_state)
     module.eval()
+
+
+@torch.no_grad()
+def accuracy(
+    predict: Callable[[FaceBatch], Prediction], faces: FaceSet, device: torch.device | str, batch_size: int = 256
+) -> float:
+    """Share of ``faces`` that ``predict`` recognises, in [0,1]."""
+    correct = 0
+    for batch in faces.batches(batch_size, device):
+        assert batch.label is not None
+        correct += int((predict(batch).logits.argmax(dim=1) == batch.label).sum())
+    return correct / len(faces)

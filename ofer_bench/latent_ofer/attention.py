@@ -90,6 +90,4 @@ class MultiHeadAttention(nn.Module):
 
 def _normed(inputs: int, outputs: int, kernel: tuple[int, int]) -> nn.Sequential:
     padding = (kernel[0] // 2, kernel[1] // 2)
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=False), nn.BatchNorm2d(outputs)
-    )
+    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=False), nn.BatchNorm2d(outputs))

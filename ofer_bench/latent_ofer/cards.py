@@ -2,9 +2,7 @@
 
 from ofer_bench.api import Card
 
-_PAPER = (
-    "Lee et al., Latent-OFER: detect, mask, and reconstruct with latent vectors for occluded FER, ICCV 2023"
-)
+_PAPER = "Lee et al., Latent-OFER: detect, mask, and reconstruct with latent vectors for occluded FER, ICCV 2023"
 
 MAE = Card(
     id="face-mae",

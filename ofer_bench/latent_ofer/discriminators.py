@@ -55,6 +55,6 @@ class FeatureDiscriminator(nn.Module):
 def _stage(inputs: int, outputs: int, *, stride: int) -> tuple[nn.Module, ...]:
     return (
         nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1, bias=False),
-        nn.InstanceNorm2d(outputs, affine=True),
+        nn.GroupNorm(outputs, outputs),
         nn.LeakyReLU(0.2),
     )

@@ -51,9 +51,7 @@ class HybridReconstructor(nn.Module):
         )
         layer_level = int(model.get("layer_level", 3))
         self.target_level, tap_channels = self._consistency_level(settings.image_size, layer_level)
-        self.unet = HybridUNet(
-            settings.image_size, int(model.get("width", 32)), layer, layer_level, tap_channels
-        )
+        self.unet = HybridUNet(settings.image_size, int(model.get("width", 32)), layer, layer_level, tap_channels)
 
     @property
     def mae(self) -> FaceMAE:

@@ -37,7 +37,6 @@ from ofer_bench.latent_ofer.masks import draw_patch_masks
 from ofer_bench.latent_ofer.unet import HybridUNet, Restored
 from ofer_bench.latent_ofer.upstream import ExpressionNetwork, levels_and_logits
 
-DISCRIMINATOR_WIDTH = 32
 FEATURE_STAGE = 1
 """Stage of the FER network that the feature discriminator reads: the second of four."""
 
@@ -63,15 +62,15 @@ class Hybrid(Protocol):
 
 
 class Critics(nn.Module):
-    """Both discriminators: on image windows (L_d) and on frozen features (L_df)."""
+    """Both discriminators: on image windows (L_d, as wide as the network) and on frozen features (L_df)."""
 
-    def __init__(self, expression: ExpressionNetwork, image_size: int, device: torch.device) -> None:
+    def __init__(self, expression: ExpressionNetwork, image_size: int, width: int, device: torch.device) -> None:
         super().__init__()
         with torch.no_grad():
             levels = expression.feature_levels(torch.zeros(1, 3, image_size, image_size, device=device))
-        self.patch = PatchDiscriminator(DISCRIMINATOR_WIDTH)
+        self.patch = PatchDiscriminator(width)
         self.feature = FeatureDiscriminator(levels[FEATURE_STAGE].shape[1])
-        self.to(device)
+        self.to(device).to(memory_format=torch.channels_last)
 
     def loss(self, real: Tensor, fake: Tensor, features_real: Tensor, features_fake: Tensor) -> Tensor:
         """What the discriminators minimise: real above fake, on images and features; none gets a gradient."""
@@ -112,16 +111,14 @@ def generator_pass(hybrid: Hybrid, critics: Critics, target: Tensor, mask_patch:
     return Pass(terms=terms, image=restored.image, features=features, features_real=features_real)
 
 
-def train_hybrid(
-    hybrid: Hybrid, train: FaceSet, val: FaceSet, recipe: Recipe, seed: int, out: TrainingSink
-) -> None:
+def train_hybrid(hybrid: Hybrid, train: FaceSet, val: FaceSet, recipe: Recipe, seed: int, out: TrainingSink) -> None:
     """Train ``hybrid.unet`` in place against its critics; keep the epoch of the best ``val`` hole PSNR."""
     unet = hybrid.unet
     device = next(unet.parameters()).device
     generator = torch.Generator(device=device).manual_seed(seed)
     rng = np.random.Generator(np.random.PCG64(seed))
     with torch_seed(seed):
-        critics = Critics(hybrid.expression, train.image_size, device)
+        critics = Critics(hybrid.expression, train.image_size, unet.width, device)
     weights = LossWeights.from_extra(recipe.extra)
     optimizers = optimiser(unet.parameters(), recipe), optimiser(critics.parameters(), recipe)
     per_epoch = steps_per_epoch(len(train), recipe.batch_size)

@@ -31,9 +31,7 @@ def sincos_positions(grid: int, dim: int) -> Tensor:
     4.
     """
     if dim % 4:
-        raise PluginError(
-            f"token width {dim} is not a multiple of 4", hint="choose dim and decoder_dim divisible by 4"
-        )
+        raise PluginError(f"token width {dim} is not a multiple of 4", hint="choose dim and decoder_dim divisible by 4")
     omega = 1e4 ** -(torch.arange(dim // 4, dtype=torch.float64) / (dim // 4))
     angle = torch.arange(grid, dtype=torch.float64)[:, None] * omega
     axis = torch.cat([torch.sin(angle), torch.cos(angle)], dim=1)

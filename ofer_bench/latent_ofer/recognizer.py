@@ -134,9 +134,7 @@ class LatentRecognizer(nn.Module):
         self.eval()
         with torch.no_grad():
             recognised = self(batch.image)
-        return Prediction(
-            logits=recognised.logits, sample_id=batch.sample_id, attention=recognised.activation
-        )
+        return Prediction(logits=recognised.logits, sample_id=batch.sample_id, attention=recognised.activation)
 
     def fit(self, train: FaceSet, val: FaceSet, recipe: Recipe, seed: int, out: TrainingSink) -> None:
         """Train on clean and on de-occluded faces; ``recipe.extra["deoccluded_share"]`` of them (0.5)."""

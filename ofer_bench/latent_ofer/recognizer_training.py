@@ -15,6 +15,7 @@ from ofer_bench.api import (
     Recipe,
     Reconstructor,
     TrainingSink,
+    accuracy,
     derive_seed,
     fit_epochs,
     random_affine,
@@ -89,14 +90,6 @@ def train_recognizer(
 
     def validate() -> float:
         parts = (val, val_restored)
-        return sum(_accuracy(model, faces, recipe.batch_size, device) for faces in parts) / len(parts)
+        return sum(accuracy(model.predict, faces, device) for faces in parts) / len(parts)
 
     fit_epochs(model, recipe, len(train), step, seed, out, validate)
-
-
-def _accuracy(model: Recognizer, faces: FaceSet, batch_size: int, device: torch.device) -> float:
-    correct = 0
-    for batch in faces.batches(batch_size, device):
-        assert batch.label is not None
-        correct += int((model.predict(batch).logits.argmax(dim=1) == batch.label).sum())
-    return correct / len(faces)

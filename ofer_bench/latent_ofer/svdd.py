@@ -106,9 +106,7 @@ class ViTSVDD(nn.Module):
         with torch.no_grad():
             distance = squared_distance(self.embed(batch.image), self.centre)
         score = distance.reshape(-1, self.grid, self.grid)
-        return Detection(
-            score=score, threshold=float(self.radius_squared), mask_patch=score > self.radius_squared
-        )
+        return Detection(score=score, threshold=float(self.radius_squared), mask_patch=score > self.radius_squared)
 
     def fit(self, train: FaceSet, val: FaceSet, recipe: Recipe, seed: int, out: TrainingSink) -> None:
         """Learn Eq. 1 on unoccluded faces: statistics, centre, weights, then the radius on ``val``.
@@ -135,9 +133,7 @@ class ViTSVDD(nn.Module):
 
         fit_epochs(self, recipe.model_copy(update={"weight_decay": 0.0}), len(train), step, seed, out)
         with torch.no_grad():
-            distances = [
-                squared_distance(e, self.centre).flatten() for e in self._embeddings(val, recipe.batch_size)
-            ]
+            distances = [squared_distance(e, self.centre).flatten() for e in self._embeddings(val, recipe.batch_size)]
         self.radius_squared.fill_(squared_radius(torch.cat(distances).cpu().numpy(), self.nu))
 
     @torch.no_grad()
@@ -151,9 +147,7 @@ class ViTSVDD(nn.Module):
 
     @torch.no_grad()
     def _mean_embedding(self, faces: FaceSet, batch_size: int) -> Tensor:
-        total = sum(
-            (e.double().sum(dim=(0, 1)) for e in self._embeddings(faces, batch_size)), torch.zeros(())
-        )
+        total = sum((e.double().sum(dim=(0, 1)) for e in self._embeddings(faces, batch_size)), torch.zeros(()))
         return (total / (len(faces) * self.grid**2)).float()
 
 
@@ -161,7 +155,5 @@ def _choice(model: Mapping[str, object], key: str, allowed: tuple[str, ...]) -> 
     """Return a named model parameter; the first allowed value is the default."""
     value = str(model.get(key, allowed[0]))
     if value not in allowed:
-        raise PluginError(
-            f"{key}={value!r} is no setting of vit-svdd", hint=f"choose one of {', '.join(allowed)}"
-        )
+        raise PluginError(f"{key}={value!r} is no setting of vit-svdd", hint=f"choose one of {', '.join(allowed)}")
     return value

@@ -16,9 +16,7 @@ def ece(prob: np.ndarray, label: np.ndarray, bins: int = ECE_BINS) -> float:
     confidence = prob.max(axis=1)
     correct = prob.argmax(axis=1) == label
     index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gap = np.bincount(index, weights=correct, minlength=bins) - np.bincount(
-        index, weights=confidence, minlength=bins
-    )
+    gap = np.bincount(index, weights=correct, minlength=bins) - np.bincount(index, weights=confidence, minlength=bins)
     return float(np.abs(gap).sum() / len(label))
 
 

@@ -54,24 +54,18 @@ def detection_info(tau: float = DEFAULT_TAU) -> tuple[MetricInfo, ...]:
 
 METRICS: tuple[MetricInfo, ...] = (
     MetricInfo(name="accuracy", definition="accuracy/failures-wrong", title="Accuracy"),
-    MetricInfo(
-        name="balanced_accuracy", definition="balanced-accuracy/failures-wrong", title="Balanced accuracy"
-    ),
+    MetricInfo(name="balanced_accuracy", definition="balanced-accuracy/failures-wrong", title="Balanced accuracy"),
     MetricInfo(name="macro_f1", definition="macro-f1/failures-wrong", title="Macro F1"),
     MetricInfo(name="recall", definition="recall/per-class/failures-wrong", title="Recall"),
     MetricInfo(name="auc_occ", definition="auc-occ/trapezoid", title="Area under accuracy over occlusion"),
     MetricInfo(name="rel_auc_occ", definition="auc-occ/trapezoid/relative", title="Relative area"),
     MetricInfo(name="r50", definition="r50/linear", title="Ratio at half the accuracy above chance"),
     MetricInfo(name="flip_rate", definition="flip-rate", title="Changed predictions", higher_is_better=False),
-    MetricInfo(
-        name="harm", definition="flips/right-to-wrong", title="Right to wrong", higher_is_better=False
-    ),
+    MetricInfo(name="harm", definition="flips/right-to-wrong", title="Right to wrong", higher_is_better=False),
     MetricInfo(name="help", definition="flips/wrong-to-right", title="Wrong to right"),
     MetricInfo(name="recovery", definition="recovery/accuracy", title="Recovered accuracy"),
     MetricInfo(name="ece", definition="ece/top-label/width15", title="ECE", higher_is_better=False),
-    MetricInfo(
-        name="brier", definition="brier/sum-over-classes", title="Brier score", higher_is_better=False
-    ),
+    MetricInfo(name="brier", definition="brier/sum-over-classes", title="Brier score", higher_is_better=False),
     MetricInfo(name="nll", definition="nll/natural", title="NLL", unit="nat", higher_is_better=False),
     MetricInfo(name="psnr", definition=PSNR_WHOLE, title="PSNR", unit="dB"),
     MetricInfo(name="psnr", definition=PSNR_COMPOSITED, title="PSNR, composited", unit="dB"),

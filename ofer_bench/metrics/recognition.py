@@ -53,9 +53,7 @@ def macro_f1(label: np.ndarray, predicted: np.ndarray, num_classes: int) -> floa
 
 def _check(label: np.ndarray, predicted: np.ndarray, num_classes: int | None = None) -> None:
     if label.shape != predicted.shape or label.ndim != 1 or label.size == 0:
-        raise ValueError(
-            f"labels {label.shape} and predictions {predicted.shape} must be two equal, non-empty [N]"
-        )
+        raise ValueError(f"labels {label.shape} and predictions {predicted.shape} must be two equal, non-empty [N]")
     if label.min() < 0 or predicted.min() < FAILED:
         raise ValueError("labels must be known classes; predictions a class or -1 for a failure")
     if num_classes is not None and max(label.max(), predicted.max()) >= num_classes:

@@ -49,13 +49,14 @@ class Registry:
 
 @cache
 def registry() -> Registry:
-    """Read every card once. A broken entry point is set aside, never fatal; built-ins win over plugins of the same id."""
+    """Read every card once; a broken entry point is set aside, and built-ins win over plugins of the same id."""
     entries: dict[str, Registered] = {}
     broken: dict[str, str] = {}
     for point, origin in _points():
         try:
             card = point.load()
-        except Exception as error:  # noqa: BLE001 - whatever a foreign module raises must not stop the others
+        except Exception as error:
+            # Whatever a foreign module raises must not stop the others.
             broken[point.name] = f"{type(error).__name__}: {error} (from {origin})"
             continue
         if not isinstance(card, Card):

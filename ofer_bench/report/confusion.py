@@ -98,9 +98,7 @@ def _draw_matrix(ax: Axes, panel: pd.DataFrame, shown: Sequence[str]) -> None:
         xticklabels=False,
         yticklabels=False,
     )
-    ax.set_xticks(
-        [i + 0.5 for i in range(len(shown))], shown, rotation=40, ha="right", rotation_mode="anchor"
-    )
+    ax.set_xticks([i + 0.5 for i in range(len(shown))], shown, rotation=40, ha="right", rotation_mode="anchor")
     ax.set_yticks([i + 0.5 for i in range(len(EXPRESSIONS))], EXPRESSIONS)
     ax.tick_params(labelsize=8.5, length=0)
     ax.set_xlabel("predicted", fontsize=9)

@@ -59,9 +59,7 @@ def _proportion(record: Record) -> float:
     return round((float(record["ratio_lo"]) + float(record["ratio_hi"])) / 2, 6)
 
 
-def draw_curve(
-    records: Sequence[Record], definition: CurveDefinition, layout: ReportLayout
-) -> Drawing | None:
+def draw_curve(records: Sequence[Record], definition: CurveDefinition, layout: ReportLayout) -> Drawing | None:
     """Draw one panel per occluder and data set with a 95 % band around each line; None without data."""
     data = curve_data(records, definition, layout)
     if data.empty:

@@ -27,11 +27,7 @@ def granularity_notes(
         }
         known = sizes.get(split, ())
         shown = " or ".join(map(str, known))
-        odd = {
-            who: value
-            for who, value in values.items()
-            if not any(granularity(value, n).possible for n in known)
-        }
+        odd = {who: value for who, value in values.items() if not any(granularity(value, n).possible for n in known)}
         if known and odd:
             named = ", ".join(f"{value} ({who})" for who, value in odd.items())
             notes.append(f"Granularity check, {split}: {named} is not k/n for n = {shown}; {_REASONS}.")

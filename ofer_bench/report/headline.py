@@ -45,9 +45,7 @@ def _headline(records: Sequence[Record], spec: HeadlineSpec, layout: ReportLayou
     if not valued:
         return None
     (split, _), best = max(valued.items(), key=lambda item: _goodness(item[1]))
-    names = [
-        layout.name(who) for (where, who), cell in valued.items() if where == split and cell.text == best.text
-    ]
+    names = [layout.name(who) for (where, who), cell in valued.items() if where == split and cell.text == best.text]
     return Headline(
         label=spec.label,
         text=best.text,

@@ -36,8 +36,7 @@ def embolden(rows: Sequence[Row], ranked: Sequence[bool]) -> tuple[Row, ...]:
         return ()
     columns = list(zip(*(row.cells for row in rows), strict=True))
     bold = [
-        tied_with_best(cells) if rank else [False] * len(cells)
-        for cells, rank in zip(columns, ranked, strict=True)
+        tied_with_best(cells) if rank else [False] * len(cells) for cells, rank in zip(columns, ranked, strict=True)
     ]
     return tuple(
         replace(row, cells=tuple(replace(cell, bold=bold[c][r]) for c, cell in enumerate(row.cells)))

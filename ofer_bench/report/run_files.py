@@ -62,9 +62,7 @@ def load_run(path: Path, *, with_predictions: bool = True) -> RunFiles:
     info, env = (_json(path / name, missing) for name in ("run.json", "env.json"))
     records = _records(path, missing)
     predictions = _predictions(path, info, missing) if with_predictions else ()
-    return RunFiles(
-        path=path, info=info, env=env, records=records, predictions=predictions, missing=tuple(missing)
-    )
+    return RunFiles(path=path, info=info, env=env, records=records, predictions=predictions, missing=tuple(missing))
 
 
 def _json(path: Path, missing: list[str]) -> dict[str, Any]:

@@ -67,9 +67,7 @@ def draw_sheet(sheet: Sheet, definition: SheetDefinition, layout: ReportLayout) 
     size = min(9.0, 0.13 * unit)
     for c, column in enumerate(sheet.column):
         heading = fill(_heading(column, layout), _HEAD_CHARACTERS)
-        ax.text(
-            left + c * (1 + _GAP) + 0.5, -0.06, heading, ha="center", va="bottom", fontsize=size, color=INK
-        )
+        ax.text(left + c * (1 + _GAP) + 0.5, -0.06, heading, ha="center", va="bottom", fontsize=size, color=INK)
     for r in range(rows):
         top = r * (1 + _STRIP)
         ax.text(left - 0.1, top + 0.5, _expression(int(sheet.label[r])), ha="center", va="center",

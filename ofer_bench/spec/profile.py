@@ -46,7 +46,6 @@ class Profile(_Strict):
     image_size: int = Field(ge=16, le=1024)
     patch_size: int = Field(ge=4)
     eval_batch_size: int = Field(default=128, ge=1)
-    precision: str = Field(default="fp32", pattern="^(fp32|bf16)$")
     paraface: ParaFaceSize
     components: dict[str, ComponentProfile] = Field(default_factory=dict)
 

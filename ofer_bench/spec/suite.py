@@ -61,7 +61,11 @@ class DetectionTask(_Strict):
 
 
 class ReconstructionTask(_Strict):
-    """Reconstruction with the true masks (Table 8), and the FER accuracy of ``classifier`` after it (Tables 2 and 9)."""
+    """Reconstruction with the true masks (Table 8), and the FER accuracy of ``classifier`` after it (Tables 2 and 9).
+
+    The networks are asked to restore the patches covered by more than ``tau``; of their output only the truly
+    occluded pixels replace the image's.
+    """
 
     reconstructors: list[str]
     families: list[str]

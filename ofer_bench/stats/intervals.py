@@ -111,6 +111,4 @@ def cluster_bootstrap_interval(
         for _ in range(resamples)
     ]
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(
-        low=float(low), high=float(high), level=level, method=f"bootstrap-cluster-percentile/{resamples}"
-    )
+    return Interval(low=float(low), high=float(high), level=level, method=f"bootstrap-cluster-percentile/{resamples}")

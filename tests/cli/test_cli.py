@@ -120,7 +120,18 @@ def test_occlude_writes_images_exact_masks_and_a_manifest(
 ) -> None:
     out = [tmp_path / "one", tmp_path / "two"]
     for folder in out:
-        command = ["occlude", str(pictures), str(folder), "--occluder", occluder, "--ratio", "0.1", "0.4", "--size", "112"]
+        command = [
+            "occlude",
+            str(pictures),
+            str(folder),
+            "--occluder",
+            occluder,
+            "--ratio",
+            "0.1",
+            "0.4",
+            "--size",
+            "112",
+        ]
         assert CliRunner().invoke(app, command).exit_code == 0
     lines = [json.loads(line) for line in (out[0] / "manifest.jsonl").read_text().splitlines()]
     assert [line["name"] for line in lines] == ["a", "b", "c"]

@@ -33,5 +33,3 @@ def test_every_name_of_the_api_resolves() -> None:
     assert all(getattr(api, name) is not None for name in dir(api))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = api.nothing
-
-

@@ -172,9 +172,7 @@ def test_expressions_move_the_right_part(
     head: HeadModel, expression: str, rows: tuple[float, float], columns: tuple[float, float]
 ) -> None:
     subject = draw_subject("train", 5, 0)
-    identity = head.identity(
-        age=40, masculinity=0.5, weight=0.5, ancestry=(0, 0, 1), shape=[0.0] * len(SHAPE_CONTROLS)
-    )
+    identity = head.identity(age=40, masculinity=0.5, weight=0.5, ancestry=(0, 0, 1), shape=[0.0] * len(SHAPE_CONTROLS))
     neutral = draw_shot(subject, "train", 5, Expression.NEUTRAL, 0, 0)
     noise = [draw_shot(subject, "train", 5, Expression.NEUTRAL, repeat, 0) for repeat in (1, 2, 3)]
     other = [draw_shot(subject, "train", 5, Expression(expression), repeat, 0) for repeat in (1, 2, 3)]

@@ -41,12 +41,14 @@ class ToyRun:
     first: Execution
     recorder: Recorder
 
-    def again(self, out: Path, store: Path | None = None, config: RunConfig | None = None) -> tuple[Execution, Recorder]:
+    def again(
+        self, out: Path, store: Path | None = None, config: RunConfig | None = None
+    ) -> tuple[Execution, Recorder]:
         recorder = Recorder()
-        execution = run_suite(
+        result = run_suite(
             config or self.config, self.datasets, Store(store or self.store), out, ["ofer-bench"], recorder
         )
-        return execution, recorder
+        return result.execution, recorder
 
 
 @pytest.fixture(scope="package")

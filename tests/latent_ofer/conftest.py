@@ -33,9 +33,7 @@ class TinyExpressionNet(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             widths = (3, 4, 8, 12, 16)
-            self.stages = nn.ModuleList(
-                nn.Conv2d(widths[n], widths[n + 1], 3, stride=2, padding=1) for n in range(4)
-            )
+            self.stages = nn.ModuleList(nn.Conv2d(widths[n], widths[n + 1], 3, stride=2, padding=1) for n in range(4))
 
         def levels(self, image: Tensor) -> tuple[Tensor, ...]:
             out = []
@@ -108,6 +106,4 @@ def settings(component_id: str, **changed: object) -> ComponentSettings:
 @pytest.fixture
 def tiny() -> SimpleNamespace:
     """Helpers of these tests."""
-    return SimpleNamespace(
-        settings=settings, faces=draw_faces, net=TinyExpressionNet, log=Log, grid=IMAGE // PATCH
-    )
+    return SimpleNamespace(settings=settings, faces=draw_faces, net=TinyExpressionNet, log=Log, grid=IMAGE // PATCH)

@@ -79,7 +79,5 @@ def test_consistency_sees_the_hole_only():
         for x in range(4)
         if hole[b, 0, y, x]
     ]
-    assert float(consistency_loss(features, target, hole)) == pytest.approx(
-        sum(squares) / len(squares), rel=1e-5
-    )
+    assert float(consistency_loss(features, target, hole)) == pytest.approx(sum(squares) / len(squares), rel=1e-5)
     assert float(consistency_loss(features, target, torch.zeros_like(hole))) == 0

@@ -74,9 +74,7 @@ def test_holes_may_be_absent_or_everything():
     hole[0], hole[1] = False, True
     result = self_assembly(features, hole)
     assert torch.equal(result[0], features[0])
-    np.testing.assert_allclose(
-        result[1].numpy(), reference(features[1].numpy(), hole[1, 0].numpy()), atol=1e-6
-    )
+    np.testing.assert_allclose(result[1].numpy(), reference(features[1].numpy(), hole[1, 0].numpy()), atol=1e-6)
     assert torch.equal(self_assembly(features, torch.zeros_like(hole)), features)
 
 
@@ -139,9 +137,7 @@ def test_a_one_sided_hole_in_a_symmetric_map_is_restored_from_weak_coarse_featur
 def test_batch_order_does_not_matter():
     features, hole = random_case(5, 4, 6, 6, seed=8)
     order = torch.tensor([3, 0, 4, 1, 2])
-    torch.testing.assert_close(
-        self_assembly(features[order], hole[order]), self_assembly(features, hole)[order]
-    )
+    torch.testing.assert_close(self_assembly(features[order], hole[order]), self_assembly(features, hole)[order])
 
 
 def test_gradient_matches_finite_differences():

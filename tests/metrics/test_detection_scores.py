@@ -24,9 +24,7 @@ def test_equal_to_scikit_learn(seed: int, levels: int) -> None:
     predicted = score > 0.6
     got = detection_metrics(score, predicted, truth)
     flat, guess, values = truth.ravel(), predicted.ravel(), score.ravel().astype(float)
-    precision, recall, f1, _ = sk.precision_recall_fscore_support(
-        flat, guess, average="binary", zero_division=np.nan
-    )
+    precision, recall, f1, _ = sk.precision_recall_fscore_support(flat, guess, average="binary", zero_division=np.nan)
     false_rate, true_rate, _ = sk.roc_curve(flat, values, drop_intermediate=False)
     expected = {
         "patch_accuracy": sk.accuracy_score(flat, guess),

@@ -59,7 +59,5 @@ def test_an_empty_hole_is_nan_and_bad_shapes_are_errors() -> None:
 
 
 def test_metadata_needs_no_torch() -> None:
-    code = (
-        "import sys; from ofer_bench.metrics import METRICS, metric_info; assert 'torch' not in sys.modules"
-    )
+    code = "import sys; from ofer_bench.metrics import METRICS, metric_info; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

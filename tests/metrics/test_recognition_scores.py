@@ -34,9 +34,7 @@ def test_equal_to_scikit_learn(seed: int) -> None:
         abs=1e-12,
     )
     assert np.array_equal(confusion_matrix(label, predicted, 7)[:, :7], sk.confusion_matrix(label, predicted))
-    np.testing.assert_allclose(
-        per_class_recall(label, predicted, 7), sk.recall_score(label, predicted, average=None)
-    )
+    np.testing.assert_allclose(per_class_recall(label, predicted, 7), sk.recall_score(label, predicted, average=None))
 
 
 def test_failures_are_wrong_in_every_metric() -> None:

@@ -64,9 +64,7 @@ def test_ratio_lands_in_the_bin(lo: float, hi: float) -> None:
 
 def test_a_single_ratio_is_met_as_nearly_as_pixels_allow() -> None:
     for seed in range(6):
-        assert Objects().sample(GREY, request(0.2, 0.2), derive_rng(seed)).ratio == pytest.approx(
-            0.2, abs=0.01
-        )
+        assert Objects().sample(GREY, request(0.2, 0.2), derive_rng(seed)).ratio == pytest.approx(0.2, abs=0.01)
 
 
 def test_placement_covers_the_geometric_area_and_turns_clockwise() -> None:

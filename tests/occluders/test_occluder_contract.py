@@ -31,9 +31,7 @@ def picture(side: int = SIDE) -> np.ndarray:
 def request(lo: float, hi: float, **params: object) -> OcclusionRequest:
     grid = SIDE // PATCH
     relevance = derive_rng("relevance").random((grid, grid)).astype(np.float32)
-    return OcclusionRequest(
-        ratio=(lo, hi), patch_size=PATCH, fill=(120, 100, 90), relevance=relevance, params=params
-    )
+    return OcclusionRequest(ratio=(lo, hi), patch_size=PATCH, fill=(120, 100, 90), relevance=relevance, params=params)
 
 
 @every_occluder

@@ -13,9 +13,7 @@ IMAGE = np.full((224, 224, 3), 7, dtype=np.uint8)
 
 
 def request(ratio: float, relevance: np.ndarray | None = None, **params: object) -> OcclusionRequest:
-    return OcclusionRequest(
-        ratio=(ratio, ratio), patch_size=16, fill=(1, 2, 3), relevance=relevance, params=params
-    )
+    return OcclusionRequest(ratio=(ratio, ratio), patch_size=16, fill=(1, 2, 3), relevance=relevance, params=params)
 
 
 @pytest.mark.parametrize("ratio", [0.0, 0.1, 0.4, 0.7, 1.0])

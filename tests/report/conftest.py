@@ -98,9 +98,7 @@ def recognition(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]
         for cell in cells():
             harm = 1.25 if cell["occluder"] == "gradcam" else 1.0
             accuracy = clean - harm * slope * 0.75 * (cell["ratio_lo"] + cell["ratio_hi"]) / 2
-            frame = predictions(
-                rng, max(accuracy, 0.15), 2 if (system, cell["id"]) == ("dan", "objects") else 0
-            )
+            frame = predictions(rng, max(accuracy, 0.15), 2 if (system, cell["id"]) == ("dan", "objects") else 0)
             file = f"predictions/{system.split()[0]}__{cell['id']}.parquet"
             frame.to_parquet(path / file)
             entries.append({"file": file, "system": system, "cell": cell["id"]})

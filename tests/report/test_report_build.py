@@ -55,9 +55,7 @@ def test_the_page_is_self_contained_and_its_links_resolve(built_run: Path) -> No
 def test_values_reach_csv_and_page(built_run: Path) -> None:
     stored = pd.read_parquet(built_run / "records.parquet")
     wanted = stored[
-        (stored["system"] == "latent-ofer")
-        & (stored["occluder"] == "objects")
-        & (stored["metric"] == "accuracy")
+        (stored["system"] == "latent-ofer") & (stored["occluder"] == "objects") & (stored["metric"] == "accuracy")
     ].iloc[0]
     with (built_run / "report" / "tables" / "table3.csv").open() as handle:
         rows = {(row["section"], row["System"]): row for row in csv.DictReader(handle)}
@@ -123,9 +121,7 @@ def test_a_partial_run_names_what_is_missing(make_run: Callable[[], Path]) -> No
     assert "qualitative.npz is damaged" in html
     assert "This run has no stored predictions for it." in html
     assert not (path / "report" / "figures" / "confusion_clean.png").exists()
-    assert (path / "report" / "figures" / "figure1.png").exists(), (
-        "records.csv stands in for the parquet file"
-    )
+    assert (path / "report" / "figures" / "figure1.png").exists(), "records.csv stands in for the parquet file"
 
 
 def test_records_from_csv_and_parquet_agree(make_run: Callable[[], Path]) -> None:

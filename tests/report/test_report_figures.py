@@ -31,9 +31,7 @@ DEFINITIONS = {definition.id: definition for definition in load_definitions(LAYO
 def test_curve_csv_equals_the_records(built_run: Path) -> None:
     shown = pd.read_csv(built_run / "report" / "figures" / "figure1.csv")
     stored = pd.read_parquet(built_run / "records.parquet")
-    stored = stored[
-        (stored["metric"] == "accuracy") & (stored["system"] == "dan") & (stored["split"] == "ParaFace")
-    ]
+    stored = stored[(stored["metric"] == "accuracy") & (stored["system"] == "dan") & (stored["split"] == "ParaFace")]
     random = stored[stored["occluder"] == "random-patch"].sort_values("ratio_lo")
     line = shown[(shown["panel"] == "Random patches") & (shown["series"] == "DAN")].sort_values("proportion")
     assert line["proportion"].tolist() == [0.0, *random["ratio_lo"]]

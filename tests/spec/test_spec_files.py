@@ -41,7 +41,7 @@ def test_exact_ratios_and_ranges_are_both_understood() -> None:
     ],
 )
 def test_mistakes_are_reported_with_file_and_line(change: tuple[str, str], line: int | None, problem: str) -> None:
-    with pytest.raises(SpecError, match="tiny.yaml") as caught:
+    with pytest.raises(SpecError, match=r"tiny\.yaml") as caught:
         parse_yaml(SUITE.replace(*change), Suite, "tiny.yaml")
     assert problem in str(caught.value)
     if line is not None:
@@ -127,7 +127,9 @@ def test_profile_must_divide_into_patches() -> None:
 
 def test_a_system_is_a_card_a_composition_or_a_classifier() -> None:
     suite = load_suite("core")
-    spec = system_spec(suite, "latent-ofer", {"latent-ofer": {"classifier": "a", "detector": "b", "reconstructor": "c"}})
+    spec = system_spec(
+        suite, "latent-ofer", {"latent-ofer": {"classifier": "a", "detector": "b", "reconstructor": "c"}}
+    )
     assert (spec.detector, spec.reconstructor, spec.classifier) == ("b", "c", "a")
     assert system_spec(suite, "resnet18", {}).detector is None
 

@@ -92,11 +92,44 @@ def test_an_unwritable_store_says_how_to_mend_it(tmp_path: Path) -> None:
 
 
 def test_records_have_the_documented_columns(tmp_path: Path) -> None:
-    documented = (
-        "schema_version run_id suite split split_digest occluder ratio_lo ratio_hi system detector reconstructor "
-        "classifier profile seed selection weights_digest weights_origin device precision batch_size metric metric_def "
-        "slice_key slice_value value unit higher_is_better n n_failed ci_lo ci_hi ci_method status source citation note"
-    ).split()
+    documented = [
+        "schema_version",
+        "run_id",
+        "suite",
+        "split",
+        "split_digest",
+        "occluder",
+        "ratio_lo",
+        "ratio_hi",
+        "system",
+        "detector",
+        "reconstructor",
+        "classifier",
+        "profile",
+        "seed",
+        "selection",
+        "weights_digest",
+        "weights_origin",
+        "device",
+        "precision",
+        "batch_size",
+        "metric",
+        "metric_def",
+        "slice_key",
+        "slice_value",
+        "value",
+        "unit",
+        "higher_is_better",
+        "n",
+        "n_failed",
+        "ci_lo",
+        "ci_hi",
+        "ci_method",
+        "status",
+        "source",
+        "citation",
+        "note",
+    ]
     assert list(COLUMNS) == documented
     frame = records_frame([{"metric": "accuracy", "value": 81.25, "n": 16}])
     write_records(frame, tmp_path)

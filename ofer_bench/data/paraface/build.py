@@ -63,9 +63,7 @@ def build_paraface(
     def work(number: int) -> tuple[np.ndarray, list[dict[str, object]], list[str]]:
         renderer = idle.get()
         try:
-            return _render_subject(
-                head, renderer, draw_subject(split, number, seed), split, number, repeats, seed
-            )
+            return _render_subject(head, renderer, draw_subject(split, number, seed), split, number, repeats, seed)
         finally:
             idle.put(renderer)
 
@@ -76,15 +74,11 @@ def build_paraface(
             tell(len(parts) * len(_CLASSES) * repeats, total, "rendering faces")
     images, attributes, ids = zip(*parts, strict=True)
     label = np.tile(np.repeat(np.arange(len(_CLASSES), dtype=np.int64), repeats), subjects)
-    faces = FaceSet(
-        image=np.concatenate(images), label=label, sample_id=tuple(i for part in ids for i in part)
-    )
+    faces = FaceSet(image=np.concatenate(images), label=label, sample_id=tuple(i for part in ids for i in part))
     return faces, [row for part in attributes for row in part]
 
 
-def pose_and_align(
-    head: HeadModel, identity: np.ndarray, shots: Sequence[Shot]
-) -> tuple[np.ndarray, np.ndarray]:
+def pose_and_align(head: HeadModel, identity: np.ndarray, shots: Sequence[Shot]) -> tuple[np.ndarray, np.ndarray]:
     """Express, turn and frame one subject: vertices [B,V,3], picture-to-plane matrices [B,2,3]."""
     vertices = head.express(identity, [shot.actions for shot in shots])
     # The middle of the skull is the pivot and stays in front of the camera.
@@ -137,12 +131,8 @@ def _develop(linear: np.ndarray, shot: Shot) -> np.ndarray:
     """Turn linear light [S,S,3] into an 8-bit sRGB photograph with lens blur and sensor grain."""
     sigma = shot.blur * len(linear) / 64.0
     soft = gaussian_filter(linear, sigma=(sigma, sigma, 0.0))
-    srgb = np.where(
-        soft <= 0.0031308, 12.92 * soft, 1.055 * np.power(np.maximum(soft, 1e-6), 1 / 2.4) - 0.055
-    )
-    grain = np.random.Generator(np.random.PCG64(shot.pixel_seed)).standard_normal(
-        srgb.shape, dtype=np.float32
-    )
+    srgb = np.where(soft <= 0.0031308, 12.92 * soft, 1.055 * np.power(np.maximum(soft, 1e-6), 1 / 2.4) - 0.055)
+    grain = np.random.Generator(np.random.PCG64(shot.pixel_seed)).standard_normal(srgb.shape, dtype=np.float32)
     return np.clip(np.rint(srgb * 255.0 + shot.grain * grain), 0, 255).astype(np.uint8)
 
 

@@ -55,9 +55,7 @@ PROTOTYPES: Mapping[Expression, Prototype] = {
     Expression.HAPPINESS: Prototype(core={6: 0.9, 12: 0.95}, optional={25: 1.0, 26: 0.25}),
     Expression.SADNESS: Prototype(core={1: 1.0, 4: 0.4, 15: 1.0}, optional={17: 0.6, 7: 0.4}),
     Expression.SURPRISE: Prototype(core={1: 1.0, 2: 1.0, 5: 0.9, 26: 0.65}),
-    Expression.FEAR: Prototype(
-        core={1: 1.0, 2: 0.55, 4: 0.55, 5: 1.0, 7: 0.3, 20: 1.0, 26: 0.25}, optional={25: 0.6}
-    ),
+    Expression.FEAR: Prototype(core={1: 1.0, 2: 0.55, 4: 0.55, 5: 1.0, 7: 0.3, 20: 1.0, 26: 0.25}, optional={25: 0.6}),
     Expression.DISGUST: Prototype(core={9: 1.0, 15: 0.5, 16: 0.55}, optional={10: 0.7, 4: 0.4}),
     Expression.ANGER: Prototype(core={4: 1.0, 5: 0.45, 7: 0.6, 23: 0.8}, optional={24: 0.6, 17: 0.4}),
 }

@@ -139,9 +139,7 @@ class HeadModel:
         race = np.einsum("g,a,r->gar", genders, ages, np.asarray(ancestry)).ravel()
         controls = np.asarray(shape, dtype=np.float64)
         offsets = np.concatenate([universal, race]) @ self.macro
-        offsets += (
-            np.stack([np.maximum(-controls, 0.0), np.maximum(controls, 0.0)], axis=1).ravel() @ self.shape
-        )
+        offsets += np.stack([np.maximum(-controls, 0.0), np.maximum(controls, 0.0)], axis=1).ravel() @ self.shape
         return self.rest + offsets.reshape(-1, 3)
 
     def express(self, identity: np.ndarray, actions: Sequence[Mapping[str, float]]) -> np.ndarray:
@@ -178,9 +176,7 @@ def load_head_model() -> HeadModel:
     for group in _GROUPS:
         uv[mesh.quads[group].ravel()] = mesh.uv[mesh.uv_quads[group].ravel()]
     is_body = np.isin(keep, mesh.quads["body"])
-    uv_region = np.stack(
-        [read_uv_mask(root, name, uv[keep]) for name in ("lips", "inside-mouth", "eyelids")], axis=1
-    )
+    uv_region = np.stack([read_uv_mask(root, name, uv[keep]) for name in ("lips", "inside-mouth", "eyelids")], axis=1)
     rest = mesh.vertices[keep]
     lips = np.flatnonzero((uv_region[:, 0] > 0.5) & is_body)
     corners = np.array([lips[rest[lips, 0].argmin()], lips[rest[lips, 0].argmax()]])
@@ -222,9 +218,7 @@ def _positions(keep: np.ndarray, quads: np.ndarray) -> np.ndarray:
 def _macro_files(root: Path) -> list[Path]:
     folder = root / "mpfb2/targets/macrodetails"
     pairs = [(gender, age) for gender in _GENDERS for age in _AGES]
-    universal = [
-        folder / f"universal-{g}-{a}-averagemuscle-{w}.target.gz" for g, a in pairs for w in _WEIGHTS
-    ]
+    universal = [folder / f"universal-{g}-{a}-averagemuscle-{w}.target.gz" for g, a in pairs for w in _WEIGHTS]
     return universal + [folder / f"{race}-{g}-{a}.target.gz" for g, a in pairs for race in ANCESTRIES]
 
 

@@ -205,9 +205,7 @@ class Renderer:
         self._rest = wp.array(head.rest.astype(np.float32), dtype=wp.vec3, device=self._device)
         self._part = wp.array(head.uv_region, dtype=wp.vec3, device=self._device)
         # Every mesh starts from the resting head and is refitted: the tree, and every tie, stays the same.
-        self._meshes = [
-            wp.Mesh(points=wp.clone(self._rest), indices=self._triangles) for _ in range(batch_size)
-        ]
+        self._meshes = [wp.Mesh(points=wp.clone(self._rest), indices=self._triangles) for _ in range(batch_size)]
         self._ids = wp.array([mesh.id for mesh in self._meshes], dtype=wp.uint64, device=self._device)
         self._out = wp.zeros((batch_size, image_size, image_size), dtype=wp.vec3, device=self._device)
 
@@ -249,18 +247,14 @@ class Renderer:
 def corner_incidence(triangles: np.ndarray, vertex_count: int) -> csr_matrix:
     """Sparse [V,F] matrix that sums over the triangles [F,3] around each vertex."""
     faces = np.repeat(np.arange(len(triangles)), 3)
-    return csr_matrix(
-        (np.ones(triangles.size), (triangles.ravel(), faces)), shape=(vertex_count, len(triangles))
-    )
+    return csr_matrix((np.ones(triangles.size), (triangles.ravel(), faces)), shape=(vertex_count, len(triangles)))
 
 
 def vertex_normals(vertices: np.ndarray, triangles: np.ndarray, incidence: csr_matrix) -> np.ndarray:
     """Area-weighted unit normals [B,V,3] of meshes [B,V,3] that share ``triangles`` [F,3]."""
     a, b, c = (vertices[:, triangles[:, k]] for k in range(3))
     left, right = b - a, c - a
-    face = np.stack(
-        [left[..., i] * right[..., j] - left[..., j] * right[..., i] for i, j in ((1, 2), (2, 0), (0, 1))]
-    )
+    face = np.stack([left[..., i] * right[..., j] - left[..., j] * right[..., i] for i, j in ((1, 2), (2, 0), (0, 1))])
     normals: np.ndarray = (incidence @ face.reshape(-1, len(triangles)).T).T.reshape(3, len(vertices), -1)
     normals = normals / np.maximum(np.sqrt((normals**2).sum(axis=0)), 1e-12)
     return normals.transpose(1, 2, 0)
@@ -278,9 +272,7 @@ def _look(subject: Subject, shot: Shot) -> Any:
     look.gaze = wp.vec3(
         float(np.sin(right)), float(np.sin(up)), float(np.sqrt(1 - np.sin(right) ** 2 - np.sin(up) ** 2))
     )
-    look.background00, look.background10, look.background01, look.background11 = (
-        wp.vec3(*c) for c in shot.background
-    )
+    look.background00, look.background10, look.background01, look.background11 = (wp.vec3(*c) for c in shot.background)
     look.camera = shot.camera
     look.lash = 1.0 - subject.masculinity
     look.pixel_seed = shot.pixel_seed % 2**31

@@ -21,17 +21,13 @@ PARAFACE_VERSION = "1"
 Rgb = tuple[float, float, float]
 
 # Linear sRGB albedo from the lightest to the darkest skin, read off the Fitzpatrick chart.
-_SKIN = np.array(
-    [[0.72, 0.47, 0.36], [0.60, 0.36, 0.25], [0.46, 0.26, 0.16], [0.30, 0.155, 0.09], [0.14, 0.07, 0.042]]
-)
+_SKIN = np.array([[0.72, 0.47, 0.36], [0.60, 0.36, 0.25], [0.46, 0.26, 0.16], [0.30, 0.155, 0.09], [0.14, 0.07, 0.042]])
 _TONE_OF_ANCESTRY = {"african": 3.2, "asian": 1.3, "caucasian": 0.6}
 _HAIR = np.array(
     [[0.012, 0.010, 0.009], [0.045, 0.026, 0.016], [0.13, 0.075, 0.04], [0.36, 0.24, 0.12], [0.2, 0.07, 0.03]]
 )
 _GREY = np.array([0.42, 0.41, 0.40])
-_IRIS = np.array(
-    [[0.05, 0.022, 0.01], [0.11, 0.06, 0.025], [0.09, 0.11, 0.05], [0.10, 0.17, 0.26], [0.16, 0.19, 0.20]]
-)
+_IRIS = np.array([[0.05, 0.022, 0.01], [0.11, 0.06, 0.025], [0.09, 0.11, 0.05], [0.10, 0.17, 0.26], [0.16, 0.19, 0.20]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +106,7 @@ def draw_subject(split: str, number: int, seed: int) -> Subject:
         ancestry=(float(ancestry[0]), float(ancestry[1]), float(ancestry[2])),
         shape=tuple(float(value) for value in shape),
         skin=_rgb(skin),
-        lips=_rgb(
-            skin * (1 - 0.55 * lip_pigment) * [1.0, 0.62, 0.68] + lip_pigment * np.array([0.16, 0.02, 0.03])
-        ),
+        lips=_rgb(skin * (1 - 0.55 * lip_pigment) * [1.0, 0.62, 0.68] + lip_pigment * np.array([0.16, 0.02, 0.03])),
         hair=hair,
         iris=_rgb(_ramp(_IRIS, rng.uniform(0, 4) * float(ancestry[2]) ** 2) * rng.uniform(0.8, 1.2)),
         brow=(
@@ -126,9 +120,7 @@ def draw_subject(split: str, number: int, seed: int) -> Subject:
     )
 
 
-def draw_shot(
-    subject: Subject, split: str, number: int, expression: Expression, repeat: int, seed: int
-) -> Shot:
+def draw_shot(subject: Subject, split: str, number: int, expression: Expression, repeat: int, seed: int) -> Shot:
     """Draw image ``repeat`` (from 0) of ``subject``, number ``number`` of ``split``."""
     rng = derive_rng("paraface", PARAFACE_VERSION, seed, split, number, expression.value, repeat)
     intensity = float(rng.uniform(*INTENSITY_RANGE)) if expression is not Expression.NEUTRAL else 0.0
@@ -153,9 +145,7 @@ def draw_shot(
         fill=_rgb(level * rng.uniform(0.12, 0.5) * np.array([1 - warmth, 1.0, 1 + warmth])),
         ambient=_rgb(level * rng.uniform(0.14, 0.38) * rng.uniform(0.9, 1.1, 3)),
         background=tuple(_rgb(backdrop * rng.uniform(0.6, 1.4)) for _ in range(4)),  # type: ignore[arg-type]
-        landmark_noise=tuple(
-            (float(dx), float(dy)) for dx, dy in np.clip(rng.normal(0, 0.004, (3, 2)), -0.01, 0.01)
-        ),
+        landmark_noise=tuple((float(dx), float(dy)) for dx, dy in np.clip(rng.normal(0, 0.004, (3, 2)), -0.01, 0.01)),
         blur=float(rng.uniform(0, 0.35)),
         grain=float(rng.uniform(0.5, 4.0)),
         pixel_seed=int(rng.integers(2**62)),

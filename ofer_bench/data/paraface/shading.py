@@ -85,18 +85,12 @@ def skin_albedo(p: wp.vec3, part: wp.vec3, look: Look) -> wp.vec3:
     colour = colour * (1.0 + 0.08 * coarse + (0.04 + 0.06 * look.age) * fine)
     colour = colour * (1.0 - (0.10 + 0.15 * look.age) * blob(p, 0.29, 7.12, 0.10))
     colour = mix(colour, wp.cw_mul(colour, wp.vec3(0.80, 0.66, 0.64)), part[2])
-    jaw = (1.0 - step_up(6.65, 6.85, p[1] - 0.5 * wp.max(wp.abs(p[0]) - 0.35, 0.0))) * step_up(
-        0.25, 0.6, p[2]
-    )
+    jaw = (1.0 - step_up(6.65, 6.85, p[1] - 0.5 * wp.max(wp.abs(p[0]) - 0.35, 0.0))) * step_up(0.25, 0.6, p[2])
     colour = mix(colour, look.hair, look.beard * jaw * (0.55 + 0.5 * hairs) * (1.0 - part[0]))
     lip = wp.clamp(part[0] * 1.1, 0.0, 1.0)
     colour = mix(colour, look.lips * (1.0 + 0.15 * hairs), lip * front)
     colour = mix(colour, look.hair * 0.4, wp.clamp(brow_cover(p, look.brow, hairs), 0.0, 0.95))
-    edge = (
-        p[1]
-        - (7.84 + look.hairline)
-        + 0.9 * (1.25 - p[2]) * step_up(0.42, 0.62, wp.abs(p[0]) + 0.05 * coarse)
-    )
+    edge = p[1] - (7.84 + look.hairline) + 0.9 * (1.25 - p[2]) * step_up(0.42, 0.62, wp.abs(p[0]) + 0.05 * coarse)
     edge = edge + 0.45 * wp.max(0.9 - p[2], 0.0) + 0.05 * hairs
     ear = step_up(0.70, 0.74, wp.abs(p[0])) * (1.0 - step_up(7.28, 7.36, p[1]))
     colour = mix(colour, look.hair * (1.0 + 0.5 * hairs), step_up(-0.03, 0.05, edge) * (1.0 - ear))
