@@ -22,11 +22,11 @@ def write_samples(config: RunConfig, blueprint: Blueprint, execution: Execution,
         return
     clean = read_faces(execution.artefacts[cell.split_stage].path)
     rows = _rows(clean.label, config.suite.qualitative)
-    assert cell.occlude_stage is not None
+    assert cell.occlude_stage is not None and task is not None
     occluded = np.load(execution.artefacts[cell.occlude_stage].path / "image.npy", mmap_mode="r")
     columns: list[tuple[str, np.ndarray, np.ndarray | None]] = [
-        ("clean", clean.image[rows], _predictions(blueprint, execution, "clean", config.suite.reference, rows)),
-        ("occluded", occluded[rows], _predictions(blueprint, execution, cell.id, config.suite.reference, rows)),
+        ("clean", clean.image[rows], _predictions(blueprint, execution, "clean", task.classifier, rows)),
+        ("occluded", occluded[rows], _predictions(blueprint, execution, cell.id, task.classifier, rows)),
     ]
     columns += _detections(outcomes, execution, rows, clean.image_size)
     columns += _reconstructions(outcomes, execution, rows)
