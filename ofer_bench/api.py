@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     )
     from ofer_bench.core.expressions import EXPRESSIONS, Expression
     from ofer_bench.core.hashing import digest
+    from ofer_bench.core.pixels import to_bytes
     from ofer_bench.core.seeding import derive_rng, derive_seed, torch_seed
     from ofer_bench.core.types import (
         Card,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
         Occlusion,
         Prediction,
         Reconstruction,
-        Split,
     )
     from ofer_bench.engine.augment import random_affine, random_colour, random_erasing
     from ofer_bench.engine.notebook import load_split, load_system
@@ -62,6 +62,7 @@ _HOME = {
     ),
     "core.expressions": ("EXPRESSIONS", "Expression"),
     "core.hashing": ("digest",),
+    "core.pixels": ("to_bytes",),
     "core.seeding": ("derive_rng", "derive_seed", "torch_seed"),
     "core.types": (
         "Card",
@@ -71,7 +72,6 @@ _HOME = {
         "Occlusion",
         "Prediction",
         "Reconstruction",
-        "Split",
     ),
     "engine.augment": ("random_affine", "random_colour", "random_erasing"),
     "engine.notebook": ("load_split", "load_system"),

@@ -47,14 +47,12 @@ class OneClassSVMDetector(nn.Module):
 
     def descriptors(self, image: Tensor) -> Tensor:
         """Standardised descriptors [B,G*G,F] of the patches of [B,3,H,W] in [0,1]."""
-        b, g, p = len(image), self.grid, self.patch_size
-        patches = image.reshape(b, 3, g, p, g, p).permute(0, 2, 4, 1, 3, 5).reshape(b, g * g, -1)
-        centred = patches - self.pixel_mean
+        centred = self._patches(image) - self.pixel_mean
         reduced = centred @ self.basis
         rest = (centred - reduced @ self.basis.T).norm(dim=-1, keepdim=True).clamp_min(1e-3).log()
-        axis = torch.linspace(-1, 1, g, device=image.device)
+        axis = torch.linspace(-1, 1, self.grid, device=image.device)
         row, column = torch.meshgrid(axis, axis, indexing="ij")
-        place = torch.stack([row, column], dim=-1).reshape(1, g * g, 2).expand(b, -1, -1)
+        place = torch.stack([row, column], dim=-1).reshape(1, -1, 2).expand(len(image), -1, -1)
         return (torch.cat([reduced, rest, place], dim=-1) - self.feature_mean) / self.feature_std
 
     @torch.no_grad()
@@ -82,8 +80,7 @@ class OneClassSVMDetector(nn.Module):
         count = int(recipe.extra.get("patches", 6000))
         faces = rng.choice(len(train), size=min(len(train), max(1, count // 8)), replace=False)
         image = train.batch(faces, device).image
-        b, g, p = len(image), self.grid, self.patch_size
-        pixels = image.reshape(b, 3, g, p, g, p).permute(0, 2, 4, 1, 3, 5).reshape(b * g * g, -1).cpu().numpy()
+        pixels = self._patches(image).flatten(0, 1).cpu().numpy()
         pca = PCA(n_components=self.basis.shape[1], svd_solver="full").fit(pixels)
         self._store("pixel_mean", pca.mean_)
         self._store("basis", pca.components_.T)
@@ -100,6 +97,11 @@ class OneClassSVMDetector(nn.Module):
         self._store("offset", np.asarray(-svm.intercept_[0]))
         out.progress(1, 1, "fits")
         out.log(0, support_vectors=float(len(svm.support_vectors_)))
+
+    def _patches(self, image: Tensor) -> Tensor:
+        """Cut [B,3,H,W] into [B,G*G,3*patch*patch]."""
+        b, g, p = len(image), self.grid, self.patch_size
+        return image.reshape(b, 3, g, p, g, p).permute(0, 2, 4, 1, 3, 5).reshape(b, g * g, -1)
 
     def _store(self, name: str, value: np.ndarray) -> None:
         setattr(self, name, torch.as_tensor(np.asarray(value), dtype=torch.float32).to(getattr(self, name).device))

@@ -93,6 +93,7 @@ def _predict_batch(
     import numpy as np
 
     from ofer_bench.core.expressions import EXPRESSIONS
+    from ofer_bench.core.pixels import to_bytes
     from ofer_bench.core.types import FaceSet
     from ofer_bench.report.panel import Panel, write_panel
 
@@ -110,9 +111,7 @@ def _predict_batch(
             probability=probability[i],
             score=None if found is None else found.score[i].cpu().numpy(),
             mask_patch=None if found is None else found.mask_patch[i].cpu().numpy(),
-            reconstruction=None
-            if restored is None
-            else (restored.composited[i].permute(1, 2, 0).clamp(0, 1) * 255).round().byte().cpu().numpy(),
+            reconstruction=None if restored is None else to_bytes(restored.composited[i : i + 1])[0],
             attention=None if attention is None else attention[i].cpu().numpy(),
         )
         write_panel(panel, out / f"{path.stem}.png")

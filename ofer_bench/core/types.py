@@ -105,20 +105,6 @@ class Occlusion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
-    """An ordered, identified part of a data set: what was evaluated, without the pixels."""
-
-    name: str
-    ids: tuple[str, ...]
-    labels: tuple[int, ...]
-    digest: str
-    reader: str
-    alignment: str
-    licence: str
-    attributes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Detection:
     """``score`` float32 [B,G,G] (higher = more occluded), ``mask_patch`` bool [B,G,G] (True = occluded)."""
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ofer_bench.core.expressions import EXPRESSIONS
+from ofer_bench.core.pixels import to_bytes
 from ofer_bench.core.seeding import torch_seed
 from ofer_bench.core.types import FaceBatch, FaceSet
 from ofer_bench.engine.files import read_faces, read_occluded, read_unreadable
@@ -149,8 +150,8 @@ def reconstruct_producer(
             if masks is None:
                 kept = torch.where(truth, restored.image, batch.image)
                 table |= _quality(batch, restored.image, kept, truth)
-            raw.append(_to_bytes(restored.image))
-            composited.append(_to_bytes(kept))
+            raw.append(to_bytes(restored.image))
+            composited.append(to_bytes(kept))
             columns = {name: value.double().cpu().numpy() for name, value in table.items()}
             quality.append(pd.DataFrame({"sample_id": batch.sample_id, **columns}))
         np.save(folder / "raw.npy", np.concatenate(raw))
@@ -159,11 +160,6 @@ def reconstruct_producer(
         return {}
 
     return produce
-
-
-def _to_bytes(image: Tensor) -> np.ndarray:
-    """Round [B,3,H,W] in [0,1] to the 8 bits that a picture has: uint8 [B,H,W,3]."""
-    return (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
 def _quality(batch: FaceBatch, image: Tensor, composited: Tensor, occluded: Tensor) -> dict[str, Tensor]:

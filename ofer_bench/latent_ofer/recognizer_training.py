@@ -20,6 +20,7 @@ from ofer_bench.api import (
     fit_epochs,
     random_affine,
     random_colour,
+    to_bytes,
 )
 from ofer_bench.latent_ofer.masks import draw_patch_masks
 
@@ -59,7 +60,7 @@ def deoccluded(
     for batch in faces.batches(batch_size, device):
         holes = draw_patch_masks(len(batch), grid, generator)
         restored = reconstructor.reconstruct(batch, holes).composited
-        images.append((restored * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
+        images.append(to_bytes(restored))
     return FaceSet(image=np.concatenate(images), label=faces.label, sample_id=faces.sample_id)
 
 

@@ -12,6 +12,7 @@ from ofer_bench.core.errors import DatasetMissing, OferBenchError, SpecError, Un
 from ofer_bench.core.expressions import EXPRESSIONS, Expression
 from ofer_bench.core.hashing import canonical_json, digest, file_digest
 from ofer_bench.core.naming import close_names, file_name
+from ofer_bench.core.pixels import to_bytes
 from ofer_bench.core.seeding import derive_rng, derive_seed, torch_seed
 from ofer_bench.core.types import FaceSet
 
@@ -87,6 +88,7 @@ def test_a_face_set_gives_float_batches(faces: FaceSet) -> None:
     assert batch.image.shape == (2, 3, 32, 32)
     assert batch.image.dtype == torch.float32
     assert torch.equal((batch.image[0] * 255).round().byte().permute(1, 2, 0), torch.from_numpy(faces.image[3]))
+    np.testing.assert_array_equal(to_bytes(batch.image), faces.image[[3, 1]])
     assert batch.sample_id == ("toy-003", "toy-001")
     assert batch.occluded is not None
     assert batch.occluded.shape == (2, 1, 32, 32)
