@@ -54,11 +54,13 @@ def execute(plan: Plan, store: Store, device: str, progress: Progress) -> Execut
 def _make(stage: Stage, store: Store, pool: ComponentPool, device: str, progress: Progress, done: Execution) -> None:
     work = Workspace(artefact=lambda name: done.artefacts[name], pool=pool, device=device, advance=progress.advance)
 
+    started = time.perf_counter()
+
     def write(folder: Path) -> Mapping[str, Any]:
-        return {"stage": stage.id, **stage.produce(work, folder)}
+        meta = stage.produce(work, folder)
+        return {"stage": stage.id, "seconds": round(time.perf_counter() - started, 2), **meta}
 
     progress.stage(stage.id)
-    started = time.perf_counter()
     try:
         done.artefacts[stage.id] = store.produce(stage.kind, stage.key, write)
     except (DatasetMissing, StoreError):

@@ -65,6 +65,7 @@ def run_suite(
     summary.update(
         status="failed" if execution.failures else "done",
         duration_s=round(time.perf_counter() - clock, 1),
+        stages_s=round(sum(artefact.meta["seconds"] for artefact in execution.artefacts.values()), 1),
         cells=_cells(blueprint),
         predictions=_link_predictions(blueprint, execution, directory),
         failures=failures_of(execution),

@@ -70,7 +70,7 @@ def run_facts(info: Mapping[str, Any], records: Sequence[Record]) -> list[tuple[
         ("Profile", str(info.get("profile", ""))),
         ("Seed", str(info.get("seed", ""))),
         ("Device", str(info.get("device", ""))),
-        ("Duration", duration(info["duration_s"]) if isinstance(info.get("duration_s"), int | float) else ""),
+        ("Duration", _durations(info)),
         ("Data", "; ".join(_split_facts(records))),
         ("Command", " ".join([PurePath(program).name, *arguments])),
     ]
@@ -91,6 +91,16 @@ def _split_facts(records: Sequence[Record]) -> list[str]:
         facts += [f"digest {', '.join(digests)}"] if digests else []
         lines.append(f"{split} ({', '.join(facts)})" if facts else split)
     return lines
+
+
+def _durations(info: Mapping[str, Any]) -> str:
+    """The run's own time, and that of its stages where most of them came from the store."""
+    own, stages = info.get("duration_s"), info.get("stages_s")
+    if not isinstance(own, int | float):
+        return ""
+    if isinstance(stages, int | float) and stages > 2 * own:
+        return f"{duration(own)}; its stages took {duration(stages)}"
+    return duration(own)
 
 
 def duration(seconds: float) -> str:
