@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ofer_bench.core.hashing import canonical_json, digest, file_digest
 from ofer_bench.core.types import FaceSet, SplitData
 
 
 def write_split(folder: Path, data: SplitData) -> dict[str, Any]:
-    """Write images and the index of one part; unreadable samples stand at the end of the index."""
+    """Write images and the index of one part; unreadable samples stand at the end of the index.
+
+    The digest noted is that of ids, labels and pixels: equal digests, equal faces, whatever code made them.
+    """
     np.save(folder / "image.npy", data.faces.image)
     rows: list[dict[str, Any]] = [
         {"sample_id": sample, "label": int(label), "error": "", **attributes}
@@ -22,7 +26,13 @@ def write_split(folder: Path, data: SplitData) -> dict[str, Any]:
     rows += [{"sample_id": u.sample_id, "label": u.label, "error": u.error} for u in data.unreadable]
     pd.DataFrame(rows).to_parquet(folder / "index.parquet", index=False)
     colour = data.faces.image.reshape(-1, 3).mean(axis=0, dtype=np.float64).round().astype(int).tolist()
-    return {"n": len(data.faces), "n_unreadable": len(data.unreadable), "mean_colour": colour}
+    listing = [[row["sample_id"], row["label"]] for row in rows]
+    return {
+        "n": len(data.faces),
+        "n_unreadable": len(data.unreadable),
+        "mean_colour": colour,
+        "digest": digest([listing, file_digest(folder / "image.npy")]),
+    }
 
 
 def read_faces(folder: Path) -> FaceSet:
@@ -44,8 +54,6 @@ def read_unreadable(folder: Path) -> pd.DataFrame:
 
 def write_occluded(folder: Path, image: np.ndarray, mask: np.ndarray, params: Sequence[Mapping[str, Any]]) -> None:
     """Write occluded images, their exact masks (one bit a pixel) and the replayable parameters."""
-    from ofer_bench.core.hashing import canonical_json
-
     np.save(folder / "image.npy", image)
     np.save(folder / "mask.npy", np.packbits(mask, axis=-1))
     text = "".join(canonical_json(p) + "\n" for p in params)

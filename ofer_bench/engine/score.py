@@ -81,7 +81,7 @@ def _identity(config: RunConfig, outcome: Outcome, execution: Execution, run_id:
         "run_id": run_id,
         "suite": f"{config.suite.name}-{config.suite.version}",
         "split": cell.split,
-        "split_digest": split.key if split else "",
+        "split_digest": split.meta["digest"] if split else "",
         "occluder": cell.occluder,
         "ratio_lo": cell.ratio[0],
         "ratio_hi": cell.ratio[1],

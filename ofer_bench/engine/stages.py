@@ -13,7 +13,7 @@ from ofer_bench.store.artefacts import Artefact
 if TYPE_CHECKING:
     from ofer_bench.engine.pool import ComponentPool
 
-SCHEMA = {"split": 1, "train": 1, "relevance": 1, "occlude": 1, "detect": 1, "reconstruct": 1, "predict": 1}
+SCHEMA = {"split": 2, "train": 1, "relevance": 1, "occlude": 1, "detect": 1, "reconstruct": 1, "predict": 1}
 """Raise a number when the harness changes what a kind of stage writes: its old artefacts are then left aside."""
 
 
