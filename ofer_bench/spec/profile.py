@@ -31,12 +31,13 @@ class ComponentProfile(_Strict):
 
 
 class ParaFaceSize(_Strict):
-    """Number of subjects per split; each shows every expression ``repeats`` times."""
+    """Number of subjects per split, each of which shows every expression ``repeats`` times; images of FED-ParaFace."""
 
     train_subjects: int = Field(ge=1)
     val_subjects: int = Field(ge=1)
     test_subjects: int = Field(ge=1)
     repeats: int = Field(default=1, ge=1)
+    fed_images: int = Field(default=400, ge=1)
 
 
 class Profile(_Strict):

@@ -1,21 +1,26 @@
-"""Builds a split of ParaFace: a fixed number of images per subject, each of them reproducible on its own."""
+"""Builds a part of ParaFace: a fixed number of images per subject, each of them reproducible on its own."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from ofer_bench.core.expressions import Expression
+from ofer_bench.core.hashing import digest
+from ofer_bench.core.seeding import derive_rng
 from ofer_bench.core.types import FaceSet
-from ofer_bench.data.paraface.alignment import TEMPLATE, head_rotation, picture_to_plane, project
-from ofer_bench.data.paraface.model import HeadModel, load_head_model
-from ofer_bench.data.paraface.renderer import Renderer
+from ofer_bench.data.paraface.model import load_head_model
+from ofer_bench.data.paraface.partial import read_subject, write_subject
+from ofer_bench.data.paraface.props import PROPS, UNSEEN_PROPS
 from ofer_bench.data.paraface.sampling import (
+    KDEF_VIEWS,
     PARAFACE_VERSION,
     Shot,
     Subject,
@@ -23,85 +28,156 @@ from ofer_bench.data.paraface.sampling import (
     draw_shot,
     draw_subject,
 )
+from ofer_bench.data.paraface.skin_map import SkinMap, sheet_size
+from ofer_bench.data.paraface.studio import Prop, Studio
+from ofer_bench.data.paraface.wrinkles import fold_sheets
 
-__all__ = ["PARAFACE_VERSION", "build_paraface", "pose_and_align"]
+__all__ = ["PARAFACE_VERSION", "PROP_SETS", "Part", "SubjectImages", "build_paraface"]
+
+PROP_SETS: dict[str, tuple[str, ...]] = {"none": (), "all": PROPS, "unseen": UNSEEN_PROPS}
+"""What may stand before the faces of a part."""
 
 _CLASSES = tuple(Expression)
 _MAX_WORKERS = 8
+# An occluder that shows on fewer pixels than this hides nothing; it is drawn again, so many times at most.
+_LEAST_COVER, _ATTEMPTS = 0.03, 6
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What is to be built: ``subjects`` x 7 expressions x ``repeats``, of these the first ``limit`` (0: all).
+
+    ``people`` names the subjects (``train-0001`` ...), so parts of different people share none. ``domain`` is one
+    of ``scenery.DOMAINS``, ``props`` one of ``PROP_SETS``; ``views`` shows the five views of KDEF instead of small
+    turns; ``margin`` widens the crop on every side by this share.
+    """
+
+    people: str
+    image_size: int
+    subjects: int
+    repeats: int = 1
+    seed: int = 0
+    limit: int = 0
+    domain: str = "plain"
+    props: str = "none"
+    views: bool = False
+    margin: float = 0.0
+
+    @property
+    def count(self) -> int:
+        """Number of images."""
+        whole = self.subjects * len(_CLASSES) * self.repeats
+        return min(whole, self.limit) if self.limit else whole
+
+    @property
+    def digest(self) -> str:
+        """Identity of the part: version and everything that decides its pixels but the number of subjects."""
+        values = {k: v for k, v in asdict(self).items() if k not in ("subjects", "limit")}
+        return digest({"version": PARAFACE_VERSION, **values})
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder that keeps its finished subjects while it is built."""
+        return f"{self.people}-{self.image_size}-{self.digest[:12]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectImages:
+    """All images of one subject, uint8 [N,S,S,3], with one attribute mapping and id per image.
+
+    With occluders ``clean`` is the same face without them and ``occluded`` bool [N,S,S] their exact mask.
+    """
+
+    image: np.ndarray
+    attributes: Sequence[dict[str, Any]]
+    sample_id: Sequence[str]
+    clean: np.ndarray | None = None
+    occluded: np.ndarray | None = None
 
 
 def build_paraface(
-    split: str,
+    part: Part,
     *,
-    image_size: int,
-    subjects: int,
-    repeats: int,
-    seed: int,
     device: str = "cpu",
-    progress: Callable[[int, int, str], None] | None = None,
-) -> tuple[FaceSet, list[dict[str, object]]]:
-    """Render ``subjects`` x 7 expressions x ``repeats`` aligned faces.
+    workers: int = 0,
+    progress: Progress | None = None,
+    partial: Path | None = None,
+) -> tuple[FaceSet, list[dict[str, Any]]]:
+    """Render ``part``: the faces in the order of subject, expression and repeat, and one dict of attributes each.
 
-    ``split`` names the subjects (``train-0001`` ...), so different splits share none. Returns the faces,
-    uint8 [N,S,S,3], ordered by subject, expression in canonical order and repeat, and one dict of attributes
-    per face. An image depends on ``split``, ``seed``, its own id and ``image_size`` only, so that fewer
-    subjects are a prefix of more.
-    ``progress(done, total, what)`` is called as work goes on.
+    An image depends on the part's people, seed, size and its own id only, so that fewer subjects are a prefix of
+    more. ``workers`` threads render (0: one per core, one on a GPU). ``progress(done, total, what)`` is called as
+    work goes on. Finished subjects are kept in ``partial`` when given, and found there by the next call.
 
     Raises :class:`~ofer_bench.core.errors.DatasetMissing` when the head model is not installed.
     """
     tell = progress or (lambda done, total, what: None)
-    total = subjects * len(_CLASSES) * repeats
-    tell(0, total, "loading the head model")
-    head = load_head_model()
-    tell(0, total, "compiling the renderer")
-    idle: SimpleQueue[Renderer] = SimpleQueue()
-    workers = _workers(device)
-    for _ in range(workers):
-        idle.put(Renderer(head, batch_size=len(_CLASSES), image_size=image_size, device=device))
+    subjects = []
+    tell(0, part.count, "loading the head model")
+    for images in _subjects(part, device, workers or _workers(device), tell, partial):
+        subjects.append(images)
+        tell(min(len(subjects) * len(_CLASSES) * part.repeats, part.count), part.count, "rendering faces")
+    rows = slice(0, part.count)
+    label = np.tile(np.repeat(np.arange(len(_CLASSES), dtype=np.int64), part.repeats), part.subjects)
 
-    def work(number: int) -> tuple[np.ndarray, list[dict[str, object]], list[str]]:
-        renderer = idle.get()
-        try:
-            return _render_subject(head, renderer, draw_subject(split, number, seed), split, number, repeats, seed)
-        finally:
-            idle.put(renderer)
+    def joined(name: str) -> np.ndarray | None:
+        values = [getattr(images, name) for images in subjects]
+        return None if values[0] is None else np.concatenate(values)[rows]
 
-    parts = []
-    with ThreadPoolExecutor(workers) as pool:
-        for part in pool.map(work, range(1, subjects + 1)):
-            parts.append(part)
-            tell(len(parts) * len(_CLASSES) * repeats, total, "rendering faces")
-    images, attributes, ids = zip(*parts, strict=True)
-    label = np.tile(np.repeat(np.arange(len(_CLASSES), dtype=np.int64), repeats), subjects)
-    faces = FaceSet(image=np.concatenate(images), label=label, sample_id=tuple(i for part in ids for i in part))
-    return faces, [row for part in attributes for row in part]
-
-
-def pose_and_align(head: HeadModel, identity: np.ndarray, shots: Sequence[Shot]) -> tuple[np.ndarray, np.ndarray]:
-    """Express, turn and frame one subject: vertices [B,V,3], picture-to-plane matrices [B,2,3]."""
-    vertices = head.express(identity, [shot.actions for shot in shots])
-    # The middle of the skull is the pivot and stays in front of the camera.
-    vertices = vertices - identity.mean(axis=0)
-    turn = np.stack([head_rotation(shot.yaw, shot.pitch, shot.roll) for shot in shots])
-    vertices = vertices @ turn.transpose(0, 2, 1)
-    landmarks = head.landmarks(vertices)
-    to_plane = []
-    for points, shot in zip(landmarks, shots, strict=True):
-        flat = project(points, shot.camera)
-        width = np.linalg.norm(flat[1] - flat[0]) / (TEMPLATE[1, 0] - TEMPLATE[0, 0])
-        to_plane.append(picture_to_plane(flat + width * np.array(shot.landmark_noise)))
-    return vertices, np.stack(to_plane)
-
-
-def _identity(head: HeadModel, subject: Subject) -> np.ndarray:
-    return head.identity(
-        age=subject.age,
-        masculinity=subject.masculinity,
-        weight=subject.weight,
-        ancestry=subject.ancestry,
-        shape=subject.shape,
+    image = joined("image")
+    assert image is not None
+    faces = FaceSet(
+        image=image,
+        label=label[rows],
+        sample_id=tuple(i for images in subjects for i in images.sample_id)[rows],
+        clean=joined("clean"),
+        occluded=joined("occluded"),
     )
+    return faces, [row for images in subjects for row in images.attributes][rows]
+
+
+def _subjects(part: Part, device: str, workers: int, tell: Progress, partial: Path | None) -> Iterator[SubjectImages]:
+    """Yield the subjects in order; the head model is loaded when the first one is not there yet."""
+    folder = partial / part.folder if partial else None
+    idle: SimpleQueue[Studio] = SimpleQueue()
+
+    def stored(number: int) -> SubjectImages | None:
+        return read_subject(folder, number) if folder else None
+
+    def work(number: int) -> SubjectImages:
+        found = stored(number)
+        if found is not None:
+            return found
+        studio = idle.get()
+        try:
+            images = _photograph(studio, part, number)
+        finally:
+            idle.put(studio)
+        if folder:
+            write_subject(folder, number, images)
+        return images
+
+    if any(stored(number) is None for number in range(1, part.subjects + 1)):
+        head = load_head_model()
+        tell(0, part.count, "painting and compiling (the first time takes half a minute)")
+        skin = SkinMap(head, sheet_size(part.image_size))
+        folds = fold_sheets(skin)
+        for _ in range(workers):
+            idle.put(
+                Studio(
+                    head,
+                    skin,
+                    folds,
+                    batch_size=len(_CLASSES),
+                    image_size=part.image_size,
+                    device=device,
+                    margin=part.margin,
+                )
+            )
+    with ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(work, range(1, part.subjects + 1))
 
 
 def _workers(device: str) -> int:
@@ -109,41 +185,76 @@ def _workers(device: str) -> int:
     return 1 if device.startswith("cuda") else max(1, min(_MAX_WORKERS, os.cpu_count() or 1))
 
 
-def _render_subject(
-    head: HeadModel, renderer: Renderer, subject: Subject, split: str, number: int, repeats: int, seed: int
-) -> tuple[np.ndarray, list[dict[str, object]], list[str]]:
-    """All images of one subject, uint8 [7*repeats,S,S,3], their attributes and ids."""
-    rows = [[draw_shot(subject, split, number, e, r, seed) for r in range(repeats)] for e in _CLASSES]
-    identity = _identity(head, subject)
+def _photograph(studio: Studio, part: Part, number: int) -> SubjectImages:
+    """Render all images of subject ``number``."""
+    subject = draw_subject(part.people, number, part.seed)
+    views = KDEF_VIEWS if part.views else ()
     columns = []
-    for repeat in range(repeats):
-        shots = [row[repeat] for row in rows]
-        vertices, to_plane = pose_and_align(head, identity, shots)
-        linear = renderer.render(vertices, to_plane, [subject] * len(shots), shots)
-        columns.append(np.stack([_develop(image, shot) for image, shot in zip(linear, shots, strict=True)]))
-    images = np.stack(columns, axis=1)
-    shots = [shot for row in rows for shot in row]
-    flat = images.reshape(-1, *images.shape[2:])
-    return flat, [_attributes(subject, shot) for shot in shots], [shot.sample_id for shot in shots]
+    for repeat in range(part.repeats):
+        shots = [draw_shot(subject, e, repeat, part.seed, domain=part.domain, views=views) for e in _CLASSES]
+        columns.append(_column(studio, subject, shots, part))
+    # Expression by expression, each with its repeats.
+    order = [repeat * len(_CLASSES) + e for e in range(len(_CLASSES)) for repeat in range(part.repeats)]
+    flat = SubjectImages(
+        image=np.concatenate([c.image for c in columns]),
+        attributes=[row for c in columns for row in c.attributes],
+        sample_id=[i for c in columns for i in c.sample_id],
+    )
+    if part.props != "none":
+        clean = np.concatenate([c.clean for c in columns if c.clean is not None])
+        occluded = np.concatenate([c.occluded for c in columns if c.occluded is not None])
+        flat = replace(flat, clean=clean[order], occluded=occluded[order])
+    return replace(
+        flat,
+        image=flat.image[order],
+        attributes=[flat.attributes[i] for i in order],
+        sample_id=[flat.sample_id[i] for i in order],
+    )
 
 
-def _develop(linear: np.ndarray, shot: Shot) -> np.ndarray:
-    """Turn linear light [S,S,3] into an 8-bit sRGB photograph with lens blur and sensor grain."""
-    sigma = shot.blur * len(linear) / 64.0
-    soft = gaussian_filter(linear, sigma=(sigma, sigma, 0.0))
-    srgb = np.where(soft <= 0.0031308, 12.92 * soft, 1.055 * np.power(np.maximum(soft, 1e-6), 1 / 2.4) - 0.055)
-    grain = np.random.Generator(np.random.PCG64(shot.pixel_seed)).standard_normal(srgb.shape, dtype=np.float32)
-    return np.clip(np.rint(srgb * 255.0 + shot.grain * grain), 0, 255).astype(np.uint8)
+def _column(studio: Studio, subject: Subject, shots: Sequence[Shot], part: Part) -> SubjectImages:
+    """One image per shot, with its twin when the part has occluders."""
+    attributes = [_attributes(subject, shot, part) for shot in shots]
+    ids = [shot.sample_id for shot in shots]
+    clean = studio.photograph(subject, shots).image
+    kinds = PROP_SETS[part.props]
+    if not kinds:
+        return SubjectImages(image=clean, attributes=attributes, sample_id=ids)
+    image, occluded = clean.copy(), np.zeros(clean.shape[:3], dtype=bool)
+    missing = np.ones(len(shots), dtype=bool)
+    for attempt in range(_ATTEMPTS):
+        props = [_draw_prop(shot, kinds, part.seed, attempt) for shot in shots]
+        made = studio.photograph(subject, shots, props)
+        cover = made.occluded.mean(axis=(1, 2))
+        for i in np.flatnonzero(missing & (cover >= _LEAST_COVER)):
+            image[i], occluded[i], missing[i] = made.image[i], made.occluded[i], False
+            seen = made.props[i]["kind"] not in UNSEEN_PROPS
+            attributes[i].update(occluder=made.props[i]["kind"], occluder_seen=seen, ratio=float(cover[i]))
+        if not missing.any():
+            break
+    for i in np.flatnonzero(missing):
+        attributes[i].update(occluder="", occluder_seen=True, ratio=0.0)
+    return SubjectImages(image=image, attributes=attributes, sample_id=ids, clean=clean, occluded=occluded)
 
 
-def _attributes(subject: Subject, shot: Shot) -> dict[str, object]:
+def _draw_prop(shot: Shot, kinds: tuple[str, ...], seed: int, attempt: int) -> Prop:
+    rng = derive_rng("paraface-prop", PARAFACE_VERSION, seed, shot.sample_id, attempt)
+    return Prop(kind=str(rng.choice(kinds)), seed=int(rng.integers(2**31)))
+
+
+def _attributes(subject: Subject, shot: Shot, part: Part) -> dict[str, Any]:
     return {
         "subject": subject.id,
         "expression": shot.expression.value,
+        "variant": shot.variant,
         "intensity": shot.intensity,
         "age": subject.age,
         "gender": subject.gender,
         "ancestry": dominant_ancestry(subject),
         "yaw": shot.yaw,
         "pitch": shot.pitch,
+        "roll": shot.roll,
+        "hair": subject.appearance.hair.style,
+        "beard": subject.appearance.beard,
+        "domain": part.domain,
     }

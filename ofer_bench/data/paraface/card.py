@@ -2,53 +2,96 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ofer_bench.core.errors import UnknownName
+from ofer_bench.core.errors import SpecError, UnknownName
 from ofer_bench.core.types import Card, SplitData
 from ofer_bench.spec.datasets import DatasetSpec
 from ofer_bench.spec.profile import Profile
 
+if TYPE_CHECKING:
+    from ofer_bench.data.paraface.build import Part
+
 CARD = Card(
     id="paraface",
     kind="dataset",
-    version="1",
+    version="2",
     title="ParaFace",
     load="ofer_bench.data.paraface.card:ParaFaceReader",
     fidelity="rendered",
     notes="Parametric 3-D faces with FACS-coded expressions, rendered on first use.",
 )
 PARTS = ("train", "val", "test")
+_CLASSES = 7
+_OPTIONS = ("seed", "props", "domain", "people", "views")
 
 
 class ParaFaceReader:
-    """Renders the parts of ParaFace at the size of the profile."""
+    """Renders the parts of ParaFace at the size of the profile.
+
+    ``params`` of the data set: ``seed``; ``props`` (none, all, unseen) stand before the faces; ``domain`` (plain,
+    shifted) of light and camera; ``views`` true for KDEF's five; ``people: fed`` for the profile's number of faces
+    of a part that shares no subject with the others.
+    """
 
     def __init__(self, name: str, spec: DatasetSpec, profile: Profile) -> None:
-        self._profile = profile
-        self._seed = int(spec.params.get("seed", 0))
+        self._profile, self._params = profile, dict(spec.params)
+        unknown = set(self._params) - set(_OPTIONS)
+        if unknown:
+            raise SpecError(name, f"unknown params {sorted(unknown)}; known: {', '.join(_OPTIONS)}")
 
     def fingerprint(self, part: str) -> dict[str, Any]:
         """Identify ``part`` by everything that decides its pixels."""
-        from ofer_bench.data.paraface.sampling import PARAFACE_VERSION
+        from importlib.metadata import version
 
-        return {"version": PARAFACE_VERSION, "part": part, **self._request(part)}
+        request = self.part(part)
+        made_by = {name: version(name) for name in ("anny", "warp-lang", "scipy", "pillow")}
+        return {"part": request.digest, "subjects": request.subjects, "limit": request.limit, "made_by": made_by}
 
-    def read(self, part: str, device: str, advance: Callable[[float, float, str], None]) -> SplitData:
-        """Render ``part`` (subject-disjoint from the others)."""
+    def read(
+        self, part: str, device: str, advance: Callable[[float, float, str], None], scratch: Path | None = None
+    ) -> SplitData:
+        """Render ``part``; what an interrupted call has finished is found in ``scratch`` by the next one."""
         from ofer_bench.data.paraface.build import build_paraface
 
-        faces, attributes = build_paraface(part, device=device, progress=advance, **self._request(part))
+        request = self.part(part)
+        faces, attributes = build_paraface(request, device=device, progress=advance, partial=scratch)
+        if scratch is not None:
+            shutil.rmtree(scratch / request.folder, ignore_errors=True)
         return SplitData(faces=faces, attributes=attributes)
 
-    def _request(self, part: str) -> dict[str, int]:
+    def part(self, part: str) -> Part:
+        """Return what ``part`` (train, val or test) means at the size of the profile.
+
+        Raises :class:`~ofer_bench.core.errors.UnknownName` for another part, prop set, domain or people.
+        """
+        from ofer_bench.data.paraface.build import PROP_SETS, Part
+        from ofer_bench.data.paraface.scenery import DOMAINS
+
         if part not in PARTS:
             raise UnknownName("part of ParaFace", part, PARTS)
-        sizes = self._profile.paraface
-        return {
-            "image_size": self._profile.image_size,
-            "subjects": getattr(sizes, f"{part}_subjects"),
-            "repeats": sizes.repeats,
-            "seed": self._seed,
-        }
+        sizes, params = self._profile.paraface, self._params
+        people = str(params.get("people", part))
+        if people not in (*PARTS, "fed"):
+            raise UnknownName("people of ParaFace", people, (*PARTS, "fed"))
+        props, domain = str(params.get("props", "none")), str(params.get("domain", "plain"))
+        if props not in PROP_SETS:
+            raise UnknownName("props of ParaFace", props, tuple(PROP_SETS))
+        if domain not in DOMAINS:
+            raise UnknownName("domain of ParaFace", domain, DOMAINS)
+        images = sizes.fed_images if people == "fed" else 0
+        subjects = -(-images // _CLASSES) if images else getattr(sizes, f"{people}_subjects")
+        return Part(
+            people=people,
+            image_size=self._profile.image_size,
+            subjects=subjects,
+            repeats=1 if images else sizes.repeats,
+            seed=int(params.get("seed", 0)),
+            limit=images,
+            domain=domain,
+            props=props,
+            views=bool(params.get("views", False)),
+        )

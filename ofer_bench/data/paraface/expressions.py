@@ -1,125 +1,181 @@
 """The seven expressions as facial action units, and the action units as controls of the head model.
 
-Coding after the prototypes of Ekman, Friesen & Hager, *Facial Action Coding System: Investigator's Guide*
-(2002), and EMFACS-7 (Friesen & Ekman, 1983): happiness 6+12, sadness 1+4+15, surprise 1+2+5+26,
-fear 1+2+4+5+7+20+26, disgust 9+15+16, anger 4+5+7+23; a neutral face has none. Variants of the prototypes
-(10, 17, 24, lips parted) are ``optional``.
+Prototypes and their variants after Ekman, Friesen & Hager, *Facial Action Coding System: Investigator's Guide*
+(2002), and EMFACS-7 (Friesen & Ekman, 1983).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from ofer_bench.core.expressions import Expression
 
+Units = Mapping[int, float]
+
+
+def _both(name: str, gain: float) -> dict[str, float]:
+    """One gain for the left and the right action; ``*`` stands for the side."""
+    return {name.replace("*", side): gain for side in (("left", "right") if "-" in name else ("Left", "Right"))}
+
+
 ACTION_UNITS: Mapping[int, Mapping[str, float]] = {
-    1: {"browInnerUp": 1.5},
-    2: {"browOuterUpLeft": 1.3, "browOuterUpRight": 1.3},
-    4: {"browDownLeft": 1.4, "browDownRight": 1.4},
-    5: {"eyeWideLeft": 1.4, "eyeWideRight": 1.4},
-    6: {"cheekSquintLeft": 1.4, "cheekSquintRight": 1.4},
-    7: {"eyeSquintLeft": 1.4, "eyeSquintRight": 1.4},
-    9: {"noseSneerLeft": 1.6, "noseSneerRight": 1.6},
-    10: {"mouthUpperUpLeft": 1.2, "mouthUpperUpRight": 1.2},
-    12: {"mouthSmileLeft": 1.1, "mouthSmileRight": 1.1},
-    15: {"mouthFrownLeft": 1.3, "mouthFrownRight": 1.3},
-    16: {"mouthLowerDownLeft": 1.0, "mouthLowerDownRight": 1.0},
+    1: {"browInnerUp": 1.2, **_both("eyebrows-*-inner-up", 0.7)},
+    2: {**_both("browOuterUp*", 1.0), **_both("eyebrows-*-extern-up", 0.7)},
+    4: {**_both("browDown*", 0.9), **_both("eyebrows-*-down", 0.5)},
+    5: _both("eyeWide*", 1.3),
+    6: {**_both("cheekSquint*", 1.2), **_both("eyeSquint*", 0.3)},
+    7: _both("eyeSquint*", 1.1),
+    9: {**_both("noseSneer*", 1.2), **_both("nose-*-elevation", 0.9), **_both("mouthUpperUp*", 0.25)},
+    10: {**_both("mouthUpperUp*", 0.7), "mouth-elevation": 0.45},
+    12: {**_both("mouthSmile*", 0.6), "mouth-corner-puller": 0.5},
+    15: {**_both("mouthFrown*", 0.8), "mouth-depression": 0.55},
+    16: _both("mouthLowerDown*", 0.9),
     17: {"mouthShrugLower": 1.0},
-    20: {"mouthStretchLeft": 1.3, "mouthStretchRight": 1.3},
-    23: {"mouthRollUpper": 0.6, "mouthRollLower": 0.6, "mouthPucker": 0.2},
-    24: {"mouthPressLeft": 1.0, "mouthPressRight": 1.0},
-    25: {
-        "mouthUpperUpLeft": 0.5,
-        "mouthUpperUpRight": 0.5,
-        "mouthLowerDownLeft": 0.8,
-        "mouthLowerDownRight": 0.8,
+    20: {**_both("mouthStretch*", 0.9), "mouth-retraction": 0.45},
+    22: {"mouthFunnel": 0.7},
+    23: {"mouthRollUpper": 0.6, "mouthRollLower": 0.6, "mouthPucker": 0.25},
+    24: {**_both("mouthPress*", 0.9), "mouthRollUpper": 0.3, "mouthRollLower": 0.3},
+    25: {**_both("mouthUpperUp*", 0.35), **_both("mouthLowerDown*", 0.65)},
+    26: {"jawOpen": 0.6},
+    27: {"jawOpen": 0.75, "mouth-open": 0.4},
+}
+"""Action unit -> {action of the head model: weight at full intensity}."""
+
+_TOGETHER: Mapping[tuple[int, int], Mapping[str, float]] = {
+    (12, 25): {"mouth-upward-retraction": 0.85, **_both("mouthUpperUp*", 0.5), **_both("mouthLowerDown*", 0.25)},
+    (20, 25): {"mouth-depression-retraction": 0.6, **_both("mouthLowerDown*", 0.3)},
+}
+"""Lips part differently while they are drawn up or sideways: these replace the actions of the second unit."""
+
+VARIANTS: Mapping[Expression, Mapping[str, Units]] = {
+    Expression.NEUTRAL: {"0": {}},
+    Expression.HAPPINESS: {
+        "6+12": {6: 0.9, 12: 1.0},
+        "6+12+25": {6: 0.9, 12: 1.0, 25: 0.9},
+        "6+12+25+26": {6: 1.0, 12: 1.0, 25: 0.9, 26: 0.6},
+        "12+25": {12: 1.0, 25: 0.8},
     },
-    26: {"jawOpen": 1.0},
+    Expression.SADNESS: {
+        "1+4+15": {1: 1.0, 4: 0.5, 15: 0.9},
+        "1+4+15+17": {1: 1.0, 4: 0.5, 15: 0.8, 17: 0.7},
+        "1+15+17": {1: 1.0, 15: 1.0, 17: 0.5},
+        "1+4+7+15": {1: 1.0, 4: 0.6, 7: 0.5, 15: 0.9},
+    },
+    Expression.SURPRISE: {
+        "1+2+5+26": {1: 1.0, 2: 1.0, 5: 0.8, 26: 0.9},
+        "1+2+5+27": {1: 1.0, 2: 1.0, 5: 0.9, 27: 0.9},
+        "1+2+26": {1: 1.0, 2: 1.0, 26: 0.9},
+    },
+    Expression.FEAR: {
+        "1+2+4+5+20": {1: 1.0, 2: 0.5, 4: 0.6, 5: 1.0, 20: 0.9},
+        "1+2+4+5+20+25": {1: 1.0, 2: 0.5, 4: 0.6, 5: 1.0, 20: 1.0, 25: 0.9},
+        "1+2+4+5+20+25+26": {1: 1.0, 2: 0.5, 4: 0.6, 5: 1.0, 20: 1.0, 25: 0.8, 26: 0.5},
+    },
+    Expression.DISGUST: {
+        "9+17": {9: 1.0, 17: 0.6},
+        "9+10+25": {9: 0.9, 10: 0.8, 25: 0.4},
+        "9+16+25": {9: 1.0, 16: 0.6, 25: 0.4},
+        "4+7+9+10": {4: 0.5, 7: 0.5, 9: 1.0, 10: 0.7},
+    },
+    Expression.ANGER: {
+        "4+5+7+23": {4: 1.0, 5: 0.6, 7: 0.6, 23: 0.9},
+        "4+5+7+24": {4: 1.0, 5: 0.5, 7: 0.6, 24: 0.9},
+        "4+7+17+24": {4: 1.0, 7: 0.7, 17: 0.6, 24: 0.8},
+        "4+5+7+10+22+25": {4: 1.0, 5: 0.5, 7: 0.6, 10: 0.5, 22: 0.5, 25: 0.8},
+    },
 }
-"""Action unit -> {ARKit-style action of the head: gain}; gains above 1 make up for timid blend shapes."""
+"""Expression -> variant (its code) -> action units with weights in [0,1]; an image shows one variant."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prototype:
-    """Action units at full intensity: ``core`` always, each of ``optional`` in half of the images."""
-
-    core: Mapping[int, float] = field(default_factory=dict)
-    optional: Mapping[int, float] = field(default_factory=dict)
-
-
-PROTOTYPES: Mapping[Expression, Prototype] = {
-    Expression.NEUTRAL: Prototype(),
-    Expression.HAPPINESS: Prototype(core={6: 0.9, 12: 0.95}, optional={25: 1.0, 26: 0.25}),
-    Expression.SADNESS: Prototype(core={1: 1.0, 4: 0.4, 15: 1.0}, optional={17: 0.6, 7: 0.4}),
-    Expression.SURPRISE: Prototype(core={1: 1.0, 2: 1.0, 5: 0.9, 26: 0.65}),
-    Expression.FEAR: Prototype(core={1: 1.0, 2: 0.55, 4: 0.55, 5: 1.0, 7: 0.3, 20: 1.0, 26: 0.25}, optional={25: 0.6}),
-    Expression.DISGUST: Prototype(core={9: 1.0, 15: 0.5, 16: 0.55}, optional={10: 0.7, 4: 0.4}),
-    Expression.ANGER: Prototype(core={4: 1.0, 5: 0.45, 7: 0.6, 23: 0.8}, optional={24: 0.6, 17: 0.4}),
+NOISE_ACTIONS: Mapping[str, float] = {
+    "browInnerUp": 0.2,
+    "browDownLeft": 0.3,
+    "browDownRight": 0.3,
+    "browOuterUpLeft": 0.2,
+    "browOuterUpRight": 0.2,
+    "cheekPuff": 0.2,
+    "cheekSquintLeft": 0.2,
+    "cheekSquintRight": 0.2,
+    "eyeBlinkLeft": 0.12,
+    "eyeBlinkRight": 0.12,
+    "eyeSquintLeft": 0.2,
+    "eyeSquintRight": 0.2,
+    "jawForward": 0.3,
+    "jawLeft": 0.25,
+    "jawOpen": 0.06,
+    "jawRight": 0.25,
+    "mouthDimpleLeft": 0.25,
+    "mouthDimpleRight": 0.25,
+    "mouthFrownLeft": 0.2,
+    "mouthFrownRight": 0.2,
+    "mouthLeft": 0.2,
+    "mouthLowerDownLeft": 0.12,
+    "mouthLowerDownRight": 0.12,
+    "mouthPressLeft": 0.3,
+    "mouthPressRight": 0.3,
+    "mouthPucker": 0.2,
+    "mouthRight": 0.2,
+    "mouthRollLower": 0.2,
+    "mouthSmileLeft": 0.1,
+    "mouthSmileRight": 0.1,
 }
-"""Expression -> its action units with weights in [0,1]."""
+"""Action -> largest weight at which it also moves when no emotion is shown: faces at rest differ."""
 
-NOISE_ACTIONS: tuple[str, ...] = (
-    "browInnerUp",
-    "browDownLeft",
-    "browDownRight",
-    "cheekPuff",
-    "cheekSquintLeft",
-    "cheekSquintRight",
-    "eyeBlinkLeft",
-    "eyeBlinkRight",
-    "jawForward",
-    "jawLeft",
-    "jawOpen",
-    "jawRight",
-    "mouthDimpleLeft",
-    "mouthDimpleRight",
-    "mouthLeft",
-    "mouthPressLeft",
-    "mouthPressRight",
-    "mouthPucker",
-    "mouthRight",
-)
-"""Actions that also move a little when no emotion is shown."""
+RESTING_ACTIONS: Mapping[str, tuple[float, float]] = {
+    "eyeWide": (0.15, 0.7),
+    "mouthFrown": (0.0, 0.15),
+    "mouthSmile": (0.0, 0.08),
+    "browDown": (0.0, 0.25),
+    "mouthRollUpper": (0.0, 0.35),
+}
+"""Action (both sides) -> range of its weight in a face at rest."""
 
-INTENSITY_RANGE = (0.4, 1.0)
-"""Share of the prototype that an image shows; about the FACS levels B to E."""
+INTENSITY_RANGE = (0.3, 1.0)
+"""Share of the variant that an image shows; about the FACS levels B to E."""
 
-MAX_WEIGHT = 1.6
+MAX_WEIGHT = 1.5
 """Largest weight of an action; beyond it the blend shapes tear."""
 
-_UNIT_JITTER = 0.25
-_ASYMMETRY = 0.12
-_NOISE_COUNT = 5
-_NOISE_MAX = 0.2
+_UNIT_JITTER = 0.2
+_ASYMMETRY = 0.15
+_NOISE_COUNT = 8
 
 
-def action_weights(units: Mapping[int, float]) -> dict[str, float]:
+def action_weights(units: Units) -> dict[str, float]:
     """Turn weights of action units into weights of actions; contributions of several units add up."""
     weights: dict[str, float] = {}
     for unit, weight in units.items():
-        for action, gain in ACTION_UNITS[unit].items():
+        together = next((moved for (first, second), moved in _TOGETHER.items() if second == unit and first in units), None)
+        for action, gain in (together or ACTION_UNITS[unit]).items():
             weights[action] = weights.get(action, 0.0) + weight * gain
     return weights
 
 
-def draw_actions(expression: Expression, intensity: float, rng: np.random.Generator) -> dict[str, float]:
-    """Draw action weights in [0, ``MAX_WEIGHT``] of one image: ``expression`` at ``intensity`` in [0,1].
+def draw_resting(rng: np.random.Generator) -> dict[str, float]:
+    """Draw the action weights of one person's face at rest; the model's own rest has heavy lids."""
+    resting: dict[str, float] = {}
+    for action, (low, high) in RESTING_ACTIONS.items():
+        weight = float(rng.uniform(low, high))
+        names = (action,) if action.startswith("mouthRoll") else (f"{action}Left", f"{action}Right")
+        resting.update(dict.fromkeys(names, weight))
+    return resting
 
-    Action units vary by 25 % around the prototype, the two halves of the face by 12 % around each other,
-    and five unrelated actions move by up to 0.2.
+
+def draw_actions(expression: Expression, intensity: float, rng: np.random.Generator) -> tuple[dict[str, float], str]:
+    """Draw action weights in [0, ``MAX_WEIGHT``] of one image and the code of the variant it shows.
+
+    ``intensity`` in [0,1]. Action units vary by 20 % around the variant, the two halves of the face by 15 %
+    around each other, and eight unrelated actions move a little.
     """
-    prototype = PROTOTYPES[expression]
-    units = dict(prototype.core)
-    units.update({unit: weight for unit, weight in prototype.optional.items() if rng.random() < 0.5})
-    jittered = {u: w * intensity * rng.uniform(1 - _UNIT_JITTER, 1 + _UNIT_JITTER) for u, w in units.items()}
-    weights = action_weights(jittered)
+    variants = VARIANTS[expression]
+    variant = str(rng.choice(list(variants)))
+    units = {u: w * intensity * rng.uniform(1 - _UNIT_JITTER, 1 + _UNIT_JITTER) for u, w in variants[variant].items()}
+    weights = action_weights(units)
     lean = rng.uniform(-_ASYMMETRY, _ASYMMETRY)
     for action in weights:
-        side = action.endswith("Left") - action.endswith("Right")
+        side = ("Left" in action or "-left-" in action) - ("Right" in action or "-right-" in action)
         weights[action] *= 1.0 + lean * side
-    for action in rng.choice(NOISE_ACTIONS, size=_NOISE_COUNT, replace=False):
-        weights[str(action)] = weights.get(str(action), 0.0) + rng.uniform(0.0, _NOISE_MAX)
-    return {action: float(np.clip(weight, 0.0, MAX_WEIGHT)) for action, weight in weights.items()}
+    for action in rng.choice(list(NOISE_ACTIONS), size=_NOISE_COUNT, replace=False):
+        weights[str(action)] = weights.get(str(action), 0.0) + rng.uniform(0.0, NOISE_ACTIONS[str(action)])
+    return {action: float(np.clip(weight, 0.0, MAX_WEIGHT)) for action, weight in weights.items()}, variant

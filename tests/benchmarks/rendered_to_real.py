@@ -1,0 +1,129 @@
+"""How far ParaFace reaches: a classifier trained on rendered faces only, tested on photographs.
+
+``python tests/benchmarks/rendered_to_real.py PHOTOS`` with ``PHOTOS/labels.csv`` (columns ``file``, ``label``). The
+decision is among seven classes; the figure is the balanced accuracy over the classes that the photographs show.
+Nothing is trained or selected on the photographs: the last epoch counts, and validation faces are rendered too.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from ofer_baselines.resnet18 import ResNet18
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix
+from torch import Tensor
+
+from ofer_bench.api import ComponentSettings, random_affine, random_colour, random_erasing
+from ofer_bench.core.expressions import EXPRESSIONS
+from ofer_bench.core.types import FaceSet
+from ofer_bench.data.decode import decode_image
+from ofer_bench.data.paraface.build import Part, build_paraface
+
+SIZE, MARGIN = 80, 0.14
+# The crop of the photographs in shares of their side (left, top, right, bottom): about the scale of the rendered
+# crop, from where the eyes lie in pictures framed like these. One box for all.
+BOX = (0.03, 0.06, 0.97, 1.0)
+
+
+def augment(image: Tensor, generator: torch.Generator) -> Tensor:
+    """Everything in which an unknown camera may differ: frame, colour, grey, blur, grain, a hidden part."""
+    image = random_affine(image, generator, degrees=10, scale=0.16, shift=0.08)
+    image = random_colour(image, generator, strength=0.35)
+    n = len(image)
+    gamma = torch.exp((torch.rand(n, 1, 1, 1, generator=generator) - 0.5) * 0.8)
+    image = image.clamp(1e-4, 1) ** gamma
+    grey = image.mean(dim=1, keepdim=True)
+    image = torch.where(torch.rand(n, 1, 1, 1, generator=generator) < 0.3, grey, image)
+    soft = F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    share = torch.rand(n, 1, 1, 1, generator=generator) * 1.6 - 0.6
+    image = image + (soft - image) * share
+    image = image + torch.randn(image.shape, generator=generator) * torch.rand(n, 1, 1, 1, generator=generator) * 0.04
+    return random_erasing(image.clamp(0, 1), generator, probability=0.3)
+
+
+def train(faces: FaceSet, val: FaceSet, *, epochs: int, width: int, seed: int) -> ResNet18:
+    """Train on rendered faces; the learning rate falls to zero, so that the last epoch is the one to take."""
+    torch.manual_seed(seed)
+    model = ResNet18(ComponentSettings(image_size=SIZE, patch_size=8, model={"width": width, "stem": "small"}))
+    generator = torch.Generator().manual_seed(seed)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.05)
+    steps = epochs * (len(faces) // 64)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps, pct_start=0.1)
+    for epoch in range(epochs):
+        model.train()
+        order = torch.randperm(len(faces), generator=generator).numpy()
+        for start in range(0, len(faces) - 63, 64):
+            batch = faces.batch(order[start : start + 64])
+            loss = F.cross_entropy(model.logits(augment(batch.image, generator)), batch.label, label_smoothing=0.1)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+        print(f"epoch {epoch + 1}: loss {loss.item():.3f}, rendered validation {accuracy(model, val):.3f}", flush=True)
+    return model.eval()
+
+
+@torch.no_grad()
+def decide(model: ResNet18, image: Tensor) -> Tensor:
+    """Class of each face; the mirrored face has a say too."""
+    model.eval()
+    return (model.logits(image) + model.logits(image.flip(-1))).argmax(dim=1)
+
+
+def accuracy(model: ResNet18, faces: FaceSet) -> float:
+    """Share of ``faces`` recognised."""
+    right = [int((decide(model, batch.image) == batch.label).sum()) for batch in faces.batches(128)]
+    return sum(right) / len(faces)
+
+
+def photographs(folder: Path) -> tuple[Tensor, np.ndarray]:
+    """Read the photographs of ``labels.csv``: [N,3,S,S] in [0,1] and class numbers."""
+    table = pd.read_csv(folder / "labels.csv")
+    images = []
+    for name in table["file"]:
+        picture = torch.from_numpy(decode_image(folder / name, 256).copy()).permute(2, 0, 1)[None].float() / 255
+        left, top, right, bottom = (round(256 * share) for share in BOX)
+        images.append(F.interpolate(picture[:, :, top:bottom, left:right], (SIZE, SIZE), mode="area"))
+    return torch.cat(images), np.array([EXPRESSIONS.index(label) for label in table["label"]])
+
+
+def main() -> None:
+    """Render, train, test."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--subjects", type=int, default=700)
+    parser.add_argument("--epochs", type=int, default=24)
+    parser.add_argument("--width", type=int, default=24)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--partial", type=Path, default=None, help="folder that keeps rendered faces between runs")
+    options = parser.parse_args()
+    faces, _ = _rendered("train", options.subjects, options.partial)
+    val, _ = _rendered("val", 40, options.partial)
+    image, label = photographs(options.photos)
+    for seed in range(options.seeds):
+        model = train(faces, val, epochs=options.epochs, width=options.width, seed=seed)
+        predicted = torch.cat([decide(model, part) for part in image.split(64)]).numpy()
+        shown = sorted(set(label))
+        print(f"seed {seed}: rendered validation {accuracy(model, val):.3f}")
+        print("balanced accuracy on photographs", round(float(balanced_accuracy_score(label, predicted)), 3))
+        counts = confusion_matrix(label, predicted, labels=range(len(EXPRESSIONS)))[shown]
+        print(pd.DataFrame(counts, index=[EXPRESSIONS[i] for i in shown], columns=EXPRESSIONS).to_string())
+
+
+def _rendered(people: str, subjects: int, partial: Path | None) -> tuple[FaceSet, list[dict[str, object]]]:
+    part = Part(people=people, image_size=SIZE, subjects=subjects, margin=MARGIN)
+    return build_paraface(part, partial=partial, progress=lambda done, total, what: _tell(people, done, total, what))
+
+
+def _tell(people: str, done: int, total: int, what: str) -> None:
+    if done % 700 == 0:
+        print(f"{people}: {what} {done}/{total}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
