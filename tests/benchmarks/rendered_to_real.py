@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from ofer_baselines.resnet18 import ResNet18
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 from torch import Tensor
 
+from ofer_baselines.resnet18 import ResNet18
 from ofer_bench.api import ComponentSettings, random_affine, random_colour, random_erasing
 from ofer_bench.core.expressions import EXPRESSIONS
 from ofer_bench.core.types import FaceSet
@@ -49,7 +49,8 @@ def augment(image: Tensor, generator: torch.Generator) -> Tensor:
 def train(faces: FaceSet, val: FaceSet, *, epochs: int, width: int, seed: int) -> ResNet18:
     """Train on rendered faces; the learning rate falls to zero, so that the last epoch is the one to take."""
     torch.manual_seed(seed)
-    model = ResNet18(ComponentSettings(image_size=SIZE, patch_size=8, model={"width": width, "stem": "small"}))
+    shape = {"width": width, "stem": "small"}
+    model = ResNet18(ComponentSettings(image_size=SIZE, patch_size=8, num_classes=len(EXPRESSIONS), model=shape))
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.05)
     steps = epochs * (len(faces) // 64)

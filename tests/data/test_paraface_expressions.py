@@ -1,63 +1,169 @@
-"""FACS coding of the seven expressions."""
+"""FACS coding of the seven expressions, and faces at rest."""
 
 import numpy as np
 import pytest
 
 from ofer_bench.core.expressions import Expression
-from ofer_bench.data.paraface.assets import assets_root
 from ofer_bench.data.paraface.expressions import (
     ACTION_UNITS,
+    INTENSITY_RANGE,
     MAX_WEIGHT,
     NOISE_ACTIONS,
-    PROTOTYPES,
+    RESTING_ACTIONS,
+    VARIANTS,
     action_weights,
     draw_actions,
+    draw_resting,
 )
+from ofer_bench.data.paraface.model import SHAPE_CONTROLS, HeadModel, load_head_model
 
-# Typed in again from the prototypes' published coding, not read from the module under test.
+EMOTIONS = [e for e in Expression if e is not Expression.NEUTRAL]
+
+# Typed in again from the published coding, not read from the module under test: what every variant of an emotion
+# shows, and what none may show.
 PUBLISHED = {
-    Expression.NEUTRAL: set(),
-    Expression.HAPPINESS: {6, 12},
-    Expression.SADNESS: {1, 4, 15},
-    Expression.SURPRISE: {1, 2, 5, 26},
-    Expression.FEAR: {1, 2, 4, 5, 7, 20, 26},
-    Expression.DISGUST: {9, 15, 16},
-    Expression.ANGER: {4, 5, 7, 23},
+    Expression.HAPPINESS: ({12}, {1, 4, 9, 15, 20}),
+    Expression.SADNESS: ({1, 15}, {2, 9, 12, 20, 27}),
+    Expression.SURPRISE: ({1, 2}, {4, 9, 12, 15, 20}),
+    Expression.FEAR: ({1, 2, 4, 5, 20}, {9, 12, 23, 24}),
+    Expression.DISGUST: ({9}, {1, 2, 5, 12, 20}),
+    Expression.ANGER: ({4, 7}, {1, 2, 12, 15, 20}),
 }
 
 
-@pytest.mark.parametrize("expression", list(Expression))
-def test_core_units_are_the_published_prototype(expression: Expression) -> None:
-    assert set(PROTOTYPES[expression].core) == PUBLISHED[expression]
+@pytest.fixture(scope="module")
+def head() -> HeadModel:
+    return load_head_model()
 
 
-def test_every_action_is_known_to_the_head() -> None:
-    known = {path.stem for path in (assets_root() / "faceunits01/targets/faceunits").glob("*.target")}
-    assert len(known) == 52
+@pytest.fixture(scope="module")
+def identity(head: HeadModel) -> np.ndarray:
+    shape = [0.0] * len(SHAPE_CONTROLS)
+    return head.identity(age=35, masculinity=0.5, weight=0.5, ancestry=(0.2, 0.3, 0.5), shape=shape)
+
+
+def moved(head: HeadModel, identity: np.ndarray, actions: dict[str, float]) -> float:
+    """Mean way of the vertices in decimetres."""
+    return float(np.linalg.norm(head.express(identity, [actions])[0] - identity, axis=1).mean())
+
+
+@pytest.mark.parametrize("expression", EMOTIONS)
+def test_variants_show_the_published_units(expression: Expression) -> None:
+    always, never = PUBLISHED[expression]
+    for units in VARIANTS[expression].values():
+        assert always <= set(units)
+        assert not never & set(units)
+
+
+def test_a_variant_is_called_by_its_units() -> None:
+    assert set(VARIANTS) == set(Expression)
+    assert dict(VARIANTS[Expression.NEUTRAL]) == {"0": {}}
+    for expression in EMOTIONS:
+        assert len(VARIANTS[expression]) >= 2
+        for code, units in VARIANTS[expression].items():
+            assert [int(number) for number in code.split("+")] == sorted(units) == list(units)
+            assert all(0.0 < weight <= 1.0 for weight in units.values())
+            assert set(units) <= set(ACTION_UNITS)
+    codes = [code for variants in VARIANTS.values() for code in variants]
+    assert len(codes) == len(set(codes))
+
+
+def test_every_action_is_known_to_the_head_on_both_sides(head: HeadModel) -> None:
     used = {action for gains in ACTION_UNITS.values() for action in gains} | set(NOISE_ACTIONS)
-    assert used <= known
+    for variants in VARIANTS.values():
+        used |= {action for units in variants.values() for action in action_weights(units)}
+    for seed in range(3):
+        used |= set(draw_resting(np.random.default_rng(seed)))
+    assert used <= set(head.actions)
+    mirror = {"Left": "Right", "Right": "Left", "-left-": "-right-", "-right-": "-left-"}
+    for action in used - {"mouthLeft", "mouthRight", "jawLeft", "jawRight"}:
+        for side, other in mirror.items():
+            if side in action:
+                assert action.replace(side, other) in used
+
+
+def test_left_and_right_actions_mirror_each_other(head: HeadModel) -> None:
+    for unit, gains in ACTION_UNITS.items():
+        offsets = head.express(head.rest, [dict(gains)])[0] - head.rest
+        way = np.linalg.norm(offsets, axis=1)
+        left, right = way[head.rest[:, 0] > 0.02].sum(), way[head.rest[:, 0] < -0.02].sum()
+        assert left == pytest.approx(right, rel=0.02), unit
 
 
 def test_units_add_up() -> None:
-    weights = action_weights({12: 0.5, 10: 0.5, 25: 1.0})
-    assert weights["mouthSmileLeft"] == pytest.approx(0.5 * ACTION_UNITS[12]["mouthSmileLeft"])
-    both = 0.5 * ACTION_UNITS[10]["mouthUpperUpLeft"] + ACTION_UNITS[25]["mouthUpperUpLeft"]
-    assert weights["mouthUpperUpLeft"] == pytest.approx(both)
+    for units in ({12: 0.5, 10: 0.5, 24: 1.0}, {1: 0.2, 2: 0.9, 4: 0.4, 9: 1.0, 23: 0.3, 24: 0.7}, {25: 0.7, 26: 0.5}):
+        wanted: dict[str, float] = {}
+        for unit, weight in units.items():
+            for action, gain in ACTION_UNITS[unit].items():
+                wanted[action] = wanted.get(action, 0.0) + weight * gain
+        assert action_weights(units) == pytest.approx(wanted)
+    assert action_weights({}) == {}
 
 
-def test_neutral_moves_less_than_any_emotion() -> None:
-    def total(expression: Expression, seed: int) -> float:
-        return sum(draw_actions(expression, 0.6, np.random.default_rng(seed)).values())
+@pytest.mark.parametrize(("first", "corner"), [(12, "mouthSmileLeft"), (20, "mouthStretchLeft")])
+def test_parted_lips_follow_the_corners(head: HeadModel, identity: np.ndarray, first: int, corner: str) -> None:
+    """Lips drawn up or sideways part in another way, but part they do, and the first unit stays as it is."""
+    alone, both = action_weights({first: 1.0}), action_weights({first: 1.0, 25: 1.0})
+    assert both[corner] == alone[corner]
+    assert both != pytest.approx({k: alone.get(k, 0) + ACTION_UNITS[25].get(k, 0) for k in {*alone, *ACTION_UNITS[25]}})
+    gap = head.mouth_gap(head.express(identity, [alone, both]))
+    assert gap[1] > gap[0] + 0.03
 
-    neutral = max(total(Expression.NEUTRAL, seed) for seed in range(50))
-    emotional = min(total(e, seed) for e in Expression if e is not Expression.NEUTRAL for seed in range(50))
-    assert 0.0 < neutral < emotional
+
+@pytest.mark.parametrize("expression", EMOTIONS)
+def test_expressions_grow_with_intensity(head: HeadModel, identity: np.ndarray, expression: Expression) -> None:
+    steps = np.linspace(*INTENSITY_RANGE, 4)
+    for units in VARIANTS[expression].values():
+        ways = [moved(head, identity, action_weights({u: w * s for u, w in units.items()})) for s in steps]
+        assert (np.diff(ways) > 0).all()
+    drawn = [
+        [moved(head, identity, draw_actions(expression, s, np.random.default_rng(seed))[0]) for seed in range(6)]
+        for s in (0.0, 0.5, 1.0)
+    ]
+    # Noise moves a face at intensity 0, too, so single draws may cross; their means may not.
+    means = np.mean(drawn, axis=1)
+    assert means[0] < 0.75 * means[2]
+    assert means[0] < means[1] < means[2]
 
 
-def test_weights_are_bounded_asymmetric_and_reproducible() -> None:
-    first = draw_actions(Expression.HAPPINESS, 1.0, np.random.default_rng(3))
-    assert first == draw_actions(Expression.HAPPINESS, 1.0, np.random.default_rng(3))
-    assert all(0.0 <= weight <= MAX_WEIGHT for weight in first.values())
-    ratio = first["mouthSmileLeft"] / first["mouthSmileRight"]
-    assert ratio != 1.0
-    assert ratio == pytest.approx(1.0, abs=0.3)
+def test_weakest_expressions_move_more_than_neutral_noise() -> None:
+    def total(expression: Expression, intensity: float, seed: int) -> float:
+        return sum(draw_actions(expression, intensity, np.random.default_rng(seed))[0].values())
+
+    neutral = np.mean([total(Expression.NEUTRAL, 0.0, seed) for seed in range(50)])
+    for expression in EMOTIONS:
+        assert np.mean([total(expression, INTENSITY_RANGE[0], seed) for seed in range(50)]) > 1.5 * neutral > 0.0
+
+
+def test_weights_are_bounded_and_reproducible() -> None:
+    for expression in Expression:
+        seen = set()
+        for seed in range(40):
+            weights, variant = draw_actions(expression, 1.0, np.random.default_rng(seed))
+            assert (weights, variant) == draw_actions(expression, 1.0, np.random.default_rng(seed))
+            assert all(0.0 <= weight <= MAX_WEIGHT for weight in weights.values())
+            seen.add(variant)
+        assert seen == set(VARIANTS[expression])
+
+
+def test_halves_of_the_face_differ_a_little() -> None:
+    ratios = []
+    for seed in range(40):
+        weights, _ = draw_actions(Expression.HAPPINESS, 0.5, np.random.default_rng(seed))
+        ratios.append(weights["mouthSmileLeft"] / weights["mouthSmileRight"])
+    assert len(set(ratios)) == len(ratios)
+    assert 0.5 < min(ratios) < 1.0 < max(ratios) < 2.0
+    assert np.mean(np.log(ratios)) == pytest.approx(0.0, abs=0.08)
+
+
+def test_faces_at_rest_differ(head: HeadModel, identity: np.ndarray) -> None:
+    faces = [draw_resting(np.random.default_rng(seed)) for seed in range(20)]
+    assert faces[3] == draw_resting(np.random.default_rng(3))
+    for face in faces:
+        for action, (low, high) in RESTING_ACTIONS.items():
+            values = {face[name] for name in face if name.startswith(action)}
+            assert len(values) == 1, "a face rests symmetrically"
+            assert low <= values.pop() <= high
+    vertices = head.express(identity, faces)
+    apart = np.linalg.norm(vertices[:, None] - vertices[None], axis=-1).max(axis=-1)
+    assert apart[~np.eye(len(faces), dtype=bool)].min() > 0.001

@@ -12,14 +12,23 @@ Rgb = tuple[float, float, float]
 
 # Linear sRGB albedo from the lightest to the darkest skin, after the Fitzpatrick chart: melanin darkens blue first.
 _SKIN = np.array(
-    [[0.70, 0.46, 0.37], [0.60, 0.38, 0.28], [0.50, 0.29, 0.19], [0.34, 0.18, 0.105], [0.20, 0.10, 0.06], [0.11, 0.055, 0.035]]
+    [
+        [0.70, 0.46, 0.37],
+        [0.60, 0.38, 0.28],
+        [0.50, 0.29, 0.19],
+        [0.34, 0.18, 0.105],
+        [0.20, 0.10, 0.06],
+        [0.11, 0.055, 0.035],
+    ]
 )
 _TONE_OF_ANCESTRY = np.array([4.0, 1.2, 0.5])
 _HAIR = np.array(
     [[0.010, 0.008, 0.007], [0.035, 0.021, 0.013], [0.09, 0.052, 0.028], [0.26, 0.17, 0.085], [0.17, 0.055, 0.022]]
 )
 _GREY = np.array([0.38, 0.37, 0.36])
-_IRIS = np.array([[0.04, 0.018, 0.008], [0.10, 0.055, 0.022], [0.09, 0.10, 0.045], [0.10, 0.16, 0.24], [0.15, 0.18, 0.19]])
+_IRIS = np.array(
+    [[0.04, 0.018, 0.008], [0.10, 0.055, 0.022], [0.09, 0.10, 0.045], [0.10, 0.16, 0.24], [0.15, 0.18, 0.19]]
+)
 _CLOTH = np.array(
     [[0.02, 0.02, 0.025], [0.6, 0.6, 0.6], [0.03, 0.05, 0.15], [0.25, 0.03, 0.03], [0.1, 0.13, 0.08], [0.3, 0.28, 0.24]]
 )
@@ -111,7 +120,9 @@ def draw_appearance(rng: np.random.Generator, *, male: bool, age: float, ancestr
         brow_colour=rgb((pigment + 0.6 * grey * (_GREY - pigment)) * brow_shade),
         iris=rgb(_ramp(_IRIS, rng.uniform(0, 4) * european**2) * rng.uniform(0.8, 1.2)),
         cloth=rgb(_CLOTH[rng.integers(len(_CLOTH))] * rng.uniform(0.5, 1.5)),
-        teeth=rgb(np.array([0.72, 0.68, 0.60]) * rng.uniform(0.85, 1.08) * [1.0, rng.uniform(0.95, 1.0), rng.uniform(0.85, 1)]),
+        teeth=rgb(
+            np.array([0.72, 0.68, 0.60]) * rng.uniform(0.85, 1.08) * [1.0, rng.uniform(0.95, 1.0), rng.uniform(0.85, 1)]
+        ),
         lash=rgb(np.array([0.010, 0.008, 0.008]) + (0.25 * skin if male else 0.03 * skin)),
         brow=Brow(
             height=float(rng.uniform(0.0, 0.05)),

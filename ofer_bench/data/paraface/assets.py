@@ -7,6 +7,7 @@ and leaves 0.6 GB in the home directory; a head needs a tenth of it and no skele
 from __future__ import annotations
 
 import gzip
+import zlib
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -80,9 +81,12 @@ def read_target(path: Path, vertex_count: int) -> np.ndarray:
     """
     if not path.is_file():
         raise DatasetMissing("ParaFace", root=path, hint=_HINT)
-    text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
-    rows = [line for line in text.splitlines() if line and not line.startswith("#")]
-    table = np.array(" ".join(rows).split(), dtype=np.float64)
+    try:
+        text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
+        rows = [line for line in text.splitlines() if line and not line.startswith("#")]
+        table = np.array(" ".join(rows).split(), dtype=np.float64)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise DatasetMissing("ParaFace", root=path, hint=_HINT) from error
     if table.size % 4 or (table.size and table[::4].max() >= vertex_count):
         raise DatasetMissing("ParaFace", root=path, hint=_HINT)
     table = table.reshape(-1, 4)

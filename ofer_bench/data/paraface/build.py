@@ -226,13 +226,13 @@ def _column(studio: Studio, subject: Subject, shots: Sequence[Shot], part: Part)
         props = [_draw_prop(shot, kinds, part.seed, attempt) for shot in shots]
         made = studio.photograph(subject, shots, props)
         cover = made.occluded.mean(axis=(1, 2))
-        for i in np.flatnonzero(missing & (cover >= _LEAST_COVER)):
+        for i in np.flatnonzero(missing & (cover >= _LEAST_COVER)).tolist():
             image[i], occluded[i], missing[i] = made.image[i], made.occluded[i], False
             seen = made.props[i]["kind"] not in UNSEEN_PROPS
             attributes[i].update(occluder=made.props[i]["kind"], occluder_seen=seen, ratio=float(cover[i]))
         if not missing.any():
             break
-    for i in np.flatnonzero(missing):
+    for i in np.flatnonzero(missing).tolist():
         attributes[i].update(occluder="", occluder_seen=True, ratio=0.0)
     return SubjectImages(image=image, attributes=attributes, sample_id=ids, clean=clean, occluded=occluded)
 

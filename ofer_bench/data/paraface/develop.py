@@ -13,7 +13,7 @@ from ofer_bench.data.paraface.scenery import Scenery
 def develop(linear: np.ndarray, scenery: Scenery) -> np.ndarray:
     """Turn linear light float32 [S,S,3] into an sRGB photograph uint8 [S,S,3]."""
     size = len(linear)
-    exposed = linear * (np.float32(scenery.tint) * np.float32(scenery.exposure))
+    exposed = linear * (np.array(scenery.tint, dtype=np.float32) * scenery.exposure)
     # A soft shoulder instead of clipped highlights.
     exposed = np.where(exposed > 0.8, 0.8 + 0.35 * (1 - np.exp(-(exposed - 0.8) / 0.35)), exposed)
     sigma = scenery.blur * size / 64.0

@@ -146,7 +146,9 @@ def action_weights(units: Units) -> dict[str, float]:
     """Turn weights of action units into weights of actions; contributions of several units add up."""
     weights: dict[str, float] = {}
     for unit, weight in units.items():
-        together = next((moved for (first, second), moved in _TOGETHER.items() if second == unit and first in units), None)
+        together = next(
+            (moved for (first, second), moved in _TOGETHER.items() if second == unit and first in units), None
+        )
         for action, gain in (together or ACTION_UNITS[unit]).items():
             weights[action] = weights.get(action, 0.0) + weight * gain
     return weights

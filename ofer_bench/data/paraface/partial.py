@@ -22,8 +22,8 @@ def write_subject(folder: Path, number: int, images: SubjectImages) -> None:
         arrays |= {"clean": images.clean, "occluded": np.packbits(images.occluded, axis=-1)}
     index = json.dumps({"attributes": list(images.attributes), "sample_id": list(images.sample_id)})
     temporary = folder / f".{number:05d}.{os.getpid()}.npz"
-    np.savez(temporary, index=np.array(index), **arrays)
-    os.replace(temporary, _path(folder, number))
+    np.savez(temporary, allow_pickle=False, index=np.array(index), **arrays)
+    temporary.replace(_path(folder, number))
 
 
 def read_subject(folder: Path, number: int) -> SubjectImages | None:
@@ -40,9 +40,11 @@ def read_subject(folder: Path, number: int) -> SubjectImages | None:
                 attributes=index["attributes"],
                 sample_id=index["sample_id"],
                 clean=file["clean"] if with_twin else None,
-                occluded=np.unpackbits(file["occluded"], axis=-1, count=image.shape[2]).astype(bool) if with_twin else None,
+                occluded=np.unpackbits(file["occluded"], axis=-1, count=image.shape[2]).astype(bool)
+                if with_twin
+                else None,
             )
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None
 
 

@@ -9,6 +9,7 @@ import warp as wp
 from scipy.ndimage import gaussian_filter
 
 from ofer_bench.data.paraface.geometry import SURFACES
+from ofer_bench.data.paraface.model import REGIONS
 
 EXTRA = wp.constant(1 << 24)
 """Triangle numbers from here on belong to hair and occluders."""
@@ -19,6 +20,8 @@ NOTHING = wp.constant(wp.uint64(2**64 - 1))
 _DEPTH_STEPS = wp.constant(1.0e7)
 _NEAR = wp.constant(0.5)
 _HAIR = wp.constant(SURFACES.index("hair"))
+_SKIN = wp.constant(REGIONS.index("skin"))
+_LASH = wp.constant(REGIONS.index("lash"))
 _WHOLE, _LOCK, _LASHES = wp.constant(0), wp.constant(1), wp.constant(2)
 
 
@@ -65,8 +68,11 @@ def _lock(fibres: wp.array2d[wp.float32], across: wp.float32, along: wp.float32,
 
 @wp.func
 def _lash(fibres: wp.array2d[wp.float32], place: wp.float32, along: wp.float32) -> wp.bool:
-    """Tell whether a lash grows at ``place`` of the lid and reaches out to ``along``."""
-    return along < 0.45 + 0.5 * _fibre(fibres, (place + 1.0) * 140.0, 0.3 * along)
+    """Tell whether a lash covers ``place`` of the lid at the share ``along`` of its way to the tip."""
+    at = (place + 1.0) * 95.0
+    aside = wp.abs(at - wp.floor(at) - 0.5) * 2.0
+    length = 0.75 + 0.25 * _fibre(fibres, at, 0.0)
+    return aside < 0.75 * (1.0 - along / length)
 
 
 @wp.func
@@ -112,7 +118,7 @@ def _draw(
                 shown = key < depth[image, y, x]
                 if shown and cover != _WHOLE:
                     g = grain[i] * u + grain[j] * v + grain[k] * w
-                    if cover == _LOCK:
+                    if cover == _LOCK:  # noqa: SIM108 (warp evaluates both sides of a ternary)
                         shown = _lock(fibres, g[0], g[1], strand)
                     else:
                         shown = _lash(fibres, g[0], g[1])
@@ -126,12 +132,12 @@ def _draw(
 def draw_head(
     screen: wp.array2d[wp.vec3],
     triangles: wp.array[wp.int32],
-    lash: wp.array[wp.bool],
+    region: wp.array[wp.int32],
     grain: wp.array[wp.vec2],
     fibres: wp.array2d[wp.float32],
     depth: wp.array3d[wp.uint64],
 ) -> None:
-    """Draw triangle ``face`` of head ``image``; closed surfaces show their front only."""
+    """Draw triangle ``face`` of head ``image``; of the skin only the front shows."""
     image, face = wp.tid()  # type: ignore[misc]
     _draw(
         screen,
@@ -139,10 +145,10 @@ def draw_head(
         triangles[face * 3],
         triangles[face * 3 + 1],
         triangles[face * 3 + 2],
-        lash[face],
+        region[face] != _SKIN,
         grain,
         fibres,
-        wp.where(lash[face], _LASHES, _WHOLE),
+        wp.where(region[face] == _LASH, _LASHES, _WHOLE),
         0,
         face,
         depth,

@@ -1,6 +1,7 @@
 """Draws batches of heads with hair and occluders: z-buffer for what is seen, rays for light and shadow."""
 
-# No postponed annotations here: warp reads the types of its kernels from the signatures.
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,380 +9,17 @@ from typing import Any
 import numpy as np
 import warp as wp
 
-from ofer_bench.data.paraface.geometry import SURFACES, Geometry, merge
-from ofer_bench.data.paraface.model import REGIONS, HeadModel
+from ofer_bench.data.paraface.colouring import colour_pixels
+from ofer_bench.data.paraface.geometry import Geometry, merge
+from ofer_bench.data.paraface.lighting import cast_light, smooth_light, vertex_normals
+from ofer_bench.data.paraface.model import HeadModel
+from ofer_bench.data.paraface.raster import NOTHING, draw_extra, draw_head, fibre_table, project
+from ofer_bench.data.paraface.scene_arrays import ExtraArrays, HeadArrays, SkinArrays
+from ofer_bench.data.paraface.shading import Look
 from ofer_bench.data.paraface.skin_map import texels_per_decimetre
-from ofer_bench.data.paraface.raster import EXTRA, NOTHING, draw_extra, draw_head, fibre_table, project
-from ofer_bench.data.paraface.shading import (
-    Look,
-    Surface,
-    extra_surface,
-    head_surface,
-    mix,
-    reflect,
-    reflect_hair,
-)
 
 SUPERSAMPLING = 2
 """Samples along each side of a pixel."""
-
-_REACH = wp.constant(5.0)
-_OPEN_REACH = wp.constant(0.9)
-_LAMP_RADIUS = wp.constant(0.14)
-_HAIR = wp.constant(SURFACES.index("hair"))
-_SKIN = wp.constant(REGIONS.index("skin"))
-_TEETH = wp.constant(REGIONS.index("teeth"))
-
-
-@wp.struct
-class HeadArrays:
-    """The head's mesh: one row of ``points`` and ``normals`` per image, the rest shared."""
-
-    points: wp.array2d[wp.vec3]
-    normals: wp.array2d[wp.vec3]
-    triangles: wp.array[wp.int32]
-    region: wp.array[wp.int32]
-    rest: wp.array[wp.vec3]
-    mouth: wp.array[wp.float32]
-    texel: wp.array[wp.vec2]
-    meshes: wp.array[wp.uint64]
-
-
-@wp.struct
-class ExtraArrays:
-    """Hair and occluders of all images in one list of triangles; ``owner`` -1 is in every image."""
-
-    points: wp.array[wp.vec3]
-    normals: wp.array[wp.vec3]
-    colour: wp.array[wp.vec3]
-    tangent: wp.array[wp.vec3]
-    grain: wp.array[wp.vec2]
-    strand: wp.array[wp.int32]
-    triangles: wp.array[wp.int32]
-    surface: wp.array[wp.int32]
-    owner: wp.array[wp.int32]
-    hair: wp.uint64
-    props: wp.array[wp.uint64]
-
-
-@wp.struct
-class SkinArrays:
-    """Painted skin: colour and gloss of the subject, relief of each image in decimetres."""
-
-    albedo: wp.array2d[wp.vec3]
-    gloss: wp.array2d[wp.float32]
-    relief: wp.array3d[wp.float32]
-    texels: wp.vec2
-
-
-@wp.struct
-class Hit:
-    """A visible point in the head's frame: corners ``i j k`` with weights ``u v w``, ``extra`` for hair and props."""
-
-    i: wp.int32
-    j: wp.int32
-    k: wp.int32
-    u: wp.float32
-    v: wp.float32
-    w: wp.float32
-    face: wp.int32
-    extra: wp.bool
-    point: wp.vec3
-    normal: wp.vec3
-    facing: wp.vec3
-
-
-@wp.func
-def _ray(to_plane: wp.array2d[wp.vec3], turn_back: wp.mat33, camera: wp.float32, image: wp.int32, u: wp.float32, v: wp.float32) -> wp.vec3:
-    """Direction of the ray through picture point (u, v), in the head's frame."""
-    picture = wp.vec3(u, v, 1.0)
-    x = wp.dot(to_plane[image, 0], picture)
-    y = -wp.dot(to_plane[image, 1], picture)
-    return wp.normalize(turn_back * wp.vec3(x, y, -camera))
-
-
-@wp.func
-def _find(name: wp.int32, image: wp.int32, origin: wp.vec3, ray: wp.vec3, head: HeadArrays, extra: ExtraArrays) -> Hit:
-    """Meet ``ray`` with the plane of triangle ``name``."""
-    h = Hit()
-    h.extra = name >= EXTRA
-    a = wp.vec3(0.0, 0.0, 0.0)
-    b = wp.vec3(0.0, 0.0, 0.0)
-    c = wp.vec3(0.0, 0.0, 0.0)
-    if h.extra:
-        h.face = name - EXTRA
-        h.i = extra.triangles[h.face * 3]
-        h.j = extra.triangles[h.face * 3 + 1]
-        h.k = extra.triangles[h.face * 3 + 2]
-        a = extra.points[h.i]
-        b = extra.points[h.j]
-        c = extra.points[h.k]
-    else:
-        h.face = name
-        h.i = head.triangles[h.face * 3]
-        h.j = head.triangles[h.face * 3 + 1]
-        h.k = head.triangles[h.face * 3 + 2]
-        a = head.points[image, h.i]
-        b = head.points[image, h.j]
-        c = head.points[image, h.k]
-    flat = wp.cross(b - a, c - a)
-    det = wp.dot(flat, ray)
-    det = wp.where(wp.abs(det) < 1.0e-12, 1.0e-12, det)
-    t = wp.dot(flat, a - origin) / det
-    h.point = origin + ray * t
-    area = wp.max(wp.dot(flat, flat), 1.0e-20)
-    h.v = wp.dot(wp.cross(h.point - a, c - a), flat) / area
-    h.w = wp.dot(wp.cross(b - a, h.point - a), flat) / area
-    # A triangle seen edge-on meets the ray far outside itself.
-    h.v = wp.clamp(h.v, 0.0, 1.0)
-    h.w = wp.clamp(h.w, 0.0, 1.0 - h.v)
-    h.u = 1.0 - h.v - h.w
-    h.point = a * h.u + b * h.v + c * h.w
-    h.facing = wp.normalize(flat)
-    if h.extra:
-        h.normal = extra.normals[h.i] * h.u + extra.normals[h.j] * h.v + extra.normals[h.k] * h.w
-    else:
-        h.normal = head.normals[image, h.i] * h.u + head.normals[image, h.j] * h.v + head.normals[image, h.k] * h.w
-    h.normal = wp.normalize(h.normal)
-    if wp.dot(h.facing, ray) > 0.0:
-        h.facing = -h.facing
-    if wp.dot(h.normal, h.facing) < 0.0 and h.extra:
-        h.normal = -h.normal
-    return h
-
-
-@wp.func
-def _free(image: wp.int32, point: wp.vec3, way: wp.vec3, reach: wp.float32, head: HeadArrays, extra: ExtraArrays) -> wp.float32:
-    """Return 1 where nothing lies within ``reach`` of ``point`` in direction ``way``, else 0."""
-    if extra.hair != wp.uint64(0):
-        if wp.mesh_query_ray(extra.hair, point, way, reach).result:
-            return 0.0
-    if extra.props[image] != wp.uint64(0):
-        if wp.mesh_query_ray(extra.props[image], point, way, reach).result:
-            return 0.0
-    return wp.where(wp.mesh_query_ray(head.meshes[image], point, way, reach).result, 0.0, 1.0)
-
-
-@wp.func
-def _lamp_of(row: wp.int32, column: wp.int32) -> wp.int32:
-    """Which lamp (key 0, fill 1, sky 2) a pixel asks for; any three neighbours in a row ask for all."""
-    return (row + column) % 3
-
-
-@wp.kernel(enable_backward=False)
-def _light(
-    looks: wp.array[Look],
-    to_plane: wp.array2d[wp.vec3],
-    turn_back: wp.array[wp.mat33],
-    distance: wp.array[wp.float32],
-    depth: wp.array3d[wp.uint64],
-    head: HeadArrays,
-    extra: ExtraArrays,
-    samples: wp.int32,
-    seen: wp.array3d[wp.float32],
-    far: wp.array3d[wp.float32],
-) -> None:
-    """Cast one ray from the first sample of each pixel: to the key lamp, the fill lamp or the sky, in turns."""
-    image, row, column = wp.tid()  # type: ignore[misc]
-    key = depth[image, row * samples, column * samples]
-    if key == NOTHING:
-        far[image, row, column] = 0.0
-        return
-    look = looks[image]
-    width = wp.float32(seen.shape[2] * samples)
-    u = (wp.float32(column * samples) + 0.5) / width
-    v = (wp.float32(row * samples) + 0.5) / width
-    ray = _ray(to_plane, turn_back[image], distance[image], image, u, v)
-    name = wp.int32(key & wp.uint64(0xFFFFFFFF))
-    h = _find(name, image, look.camera, ray, head, extra)
-    state = wp.rand_init(look.pixel_seed, row * seen.shape[2] + column)
-    start = h.point + h.facing * 0.012
-    first = wp.normalize(look.key_direction + wp.sample_unit_sphere(state) * _LAMP_RADIUS)
-    second = wp.normalize(look.fill_direction + wp.sample_unit_sphere(state) * (2.0 * _LAMP_RADIUS))
-    third = wp.normalize(h.normal + wp.sample_unit_sphere_surface(state) * 0.98)
-    which = _lamp_of(row, column)
-    lit = wp.float32(0.0)
-    if which == 2:
-        lit = _free(image, start, third, _OPEN_REACH, head, extra)
-    else:
-        way = wp.where(which == 0, first, second)
-        if wp.dot(h.normal, way) > -0.35:
-            lit = _free(image, start, way, _REACH, head, extra)
-    seen[image, row, column] = lit
-    far[image, row, column] = wp.dot(h.point - look.camera, wp.normalize(look.camera)) * -1.0
-
-
-@wp.kernel(enable_backward=False)
-def _smooth(
-    seen: wp.array3d[wp.float32],
-    far: wp.array3d[wp.float32],
-    radius: wp.int32,
-    out: wp.array3d[wp.vec3],
-) -> None:
-    """Average the light of neighbours at about the same depth: one ray a pixel is noise, a dozen are a shadow."""
-    image, row, column = wp.tid()  # type: ignore[misc]
-    here = far[image, row, column]
-    total = wp.vec3(0.0, 0.0, 0.0)
-    weight = wp.vec3(0.0, 0.0, 0.0)
-    for i in range(-radius, radius + 1):
-        for j in range(-radius, radius + 1):
-            y = row + i
-            x = column + j
-            if y >= 0 and x >= 0 and y < seen.shape[1] and x < seen.shape[2]:
-                there = far[image, y, x]
-                # Where the first sample is empty, the edge of whatever is near borrows from it.
-                like = here == 0.0 or wp.abs(there - here) < 0.02 + 0.012 * wp.float32(wp.abs(i) + wp.abs(j))
-                if there != 0.0 and like:
-                    which = _lamp_of(y, x)
-                    total[which] += seen[image, y, x]
-                    weight[which] += 1.0
-    for which in range(3):
-        # A lamp that no like neighbour was asked about: half light is the smallest mistake.
-        out[image, row, column][which] = wp.where(weight[which] > 0.0, total[which] / wp.max(weight[which], 1.0), 0.5)
-
-
-@wp.func
-def _bilinear(relief: wp.array3d[wp.float32], image: wp.int32, x: wp.float32, y: wp.float32) -> wp.float32:
-    x0 = wp.clamp(wp.int32(wp.floor(x)), 0, relief.shape[2] - 2)
-    y0 = wp.clamp(wp.int32(wp.floor(y)), 0, relief.shape[1] - 2)
-    fx = wp.clamp(x - wp.float32(x0), 0.0, 1.0)
-    fy = wp.clamp(y - wp.float32(y0), 0.0, 1.0)
-    top = relief[image, y0, x0] * (1.0 - fx) + relief[image, y0, x0 + 1] * fx
-    bottom = relief[image, y0 + 1, x0] * (1.0 - fx) + relief[image, y0 + 1, x0 + 1] * fx
-    return top * (1.0 - fy) + bottom * fy
-
-
-@wp.func
-def _texture(albedo: wp.array2d[wp.vec3], x: wp.float32, y: wp.float32) -> wp.vec3:
-    x0 = wp.clamp(wp.int32(wp.floor(x)), 0, albedo.shape[1] - 2)
-    y0 = wp.clamp(wp.int32(wp.floor(y)), 0, albedo.shape[0] - 2)
-    fx = wp.clamp(x - wp.float32(x0), 0.0, 1.0)
-    fy = wp.clamp(y - wp.float32(y0), 0.0, 1.0)
-    return mix(
-        mix(albedo[y0, x0], albedo[y0, x0 + 1], fx), mix(albedo[y0 + 1, x0], albedo[y0 + 1, x0 + 1], fx), fy
-    )
-
-
-@wp.func
-def _bump(image: wp.int32, x: wp.float32, y: wp.float32, resting: wp.vec3, normal: wp.vec3, skin: SkinArrays) -> wp.vec3:
-    """Tilt ``normal`` by the slope of the relief at texel (x, y)."""
-    slope_x = (_bilinear(skin.relief, image, x + 0.5, y) - _bilinear(skin.relief, image, x - 0.5, y)) * skin.texels[0]
-    slope_y = (_bilinear(skin.relief, image, x, y + 0.5) - _bilinear(skin.relief, image, x, y - 0.5)) * skin.texels[1]
-    sideways = wp.normalize(wp.vec3(resting[2] - 0.25, 0.0, -resting[0]))
-    slope = sideways * slope_x + wp.vec3(0.0, -slope_y, 0.0)
-    return wp.normalize(normal - (slope - normal * wp.dot(slope, normal)))
-
-
-@wp.func
-def _shade(h: Hit, image: wp.int32, ray: wp.vec3, seen: wp.vec3, look: Look, head: HeadArrays, extra: ExtraArrays, skin: SkinArrays) -> wp.vec3:
-    """Colour of a visible point."""
-    if h.extra:
-        kind = extra.surface[h.face]
-        colour = extra.colour[h.i] * h.u + extra.colour[h.j] * h.v + extra.colour[h.k] * h.w
-        if kind == _HAIR:
-            tangent = wp.normalize(extra.tangent[h.i] * h.u + extra.tangent[h.j] * h.v + extra.tangent[h.k] * h.w)
-            return reflect_hair(colour, tangent, h.normal, -ray, seen, look)
-        return reflect(extra_surface(kind, colour), h.normal, -ray, seen, look)
-    region = head.region[h.face]
-    resting = head.rest[h.i] * h.u + head.rest[h.j] * h.v + head.rest[h.k] * h.w
-    mouth = head.mouth[h.i] * h.u + head.mouth[h.j] * h.v + head.mouth[h.k] * h.w
-    normal = h.normal
-    painted = wp.vec3(0.0, 0.0, 0.0)
-    gloss = wp.float32(0.0)
-    if region == _SKIN:
-        texel = head.texel[h.i] * h.u + head.texel[h.j] * h.v + head.texel[h.k] * h.w
-        painted = _texture(skin.albedo, texel[0], texel[1])
-        gloss = skin.gloss[
-            wp.clamp(wp.int32(texel[1] + 0.5), 0, skin.gloss.shape[0] - 1),
-            wp.clamp(wp.int32(texel[0] + 0.5), 0, skin.gloss.shape[1] - 1),
-        ]
-        normal = _bump(image, texel[0], texel[1], resting, normal, skin)
-    if region == _TEETH:
-        # Light bounces between lips and teeth far more often than one ray shows.
-        seen = wp.vec3(0.55, 0.55, 0.6) + seen * 0.4
-    surface = head_surface(region, resting, wp.clamp(mouth, 0.0, 1.0), painted, gloss, look)
-    return reflect(surface, normal, -ray, seen, look)
-
-
-@wp.kernel(enable_backward=False)
-def _colour(
-    looks: wp.array[Look],
-    to_plane: wp.array2d[wp.vec3],
-    turn_back: wp.array[wp.mat33],
-    distance: wp.array[wp.float32],
-    depth: wp.array3d[wp.uint64],
-    seen: wp.array3d[wp.vec3],
-    backdrop: wp.array3d[wp.vec3],
-    head: HeadArrays,
-    extra: ExtraArrays,
-    skin: SkinArrays,
-    samples: wp.int32,
-    out: wp.array3d[wp.vec3],
-    cover: wp.array3d[wp.float32],
-) -> None:
-    """Colour each pixel: samples of one smooth surface are shaded once, others one by one."""
-    image, row, column = wp.tid()  # type: ignore[misc]
-    look = looks[image]
-    width = wp.float32(out.shape[2] * samples)
-    total = wp.vec3(0.0, 0.0, 0.0)
-    last = wp.vec3(0.0, 0.0, 0.0)
-    last_region = wp.int32(-1)
-    last_far = wp.float32(0.0)
-    hidden = wp.float32(0.0)
-    for i in range(samples):
-        for j in range(samples):
-            key = depth[image, row * samples + i, column * samples + j]
-            if key == NOTHING:
-                u = wp.float32(column) / wp.float32(out.shape[2]) * wp.float32(backdrop.shape[2] - 1)
-                v = wp.float32(row) / wp.float32(out.shape[1]) * wp.float32(backdrop.shape[1] - 1)
-                x0 = wp.int32(u)
-                y0 = wp.int32(v)
-                fx = u - wp.float32(x0)
-                total += mix(
-                    mix(backdrop[image, y0, x0], backdrop[image, y0, x0 + 1], fx),
-                    mix(backdrop[image, y0 + 1, x0], backdrop[image, y0 + 1, x0 + 1], fx),
-                    v - wp.float32(y0),
-                )
-            else:
-                name = wp.int32(key & wp.uint64(0xFFFFFFFF))
-                far = wp.float32(key >> wp.uint64(32)) * 1.0e-7
-                region = wp.int32(-2)
-                if name < EXTRA:
-                    region = head.region[name]
-                elif extra.surface[name - EXTRA] != _HAIR:
-                    region = 100 + extra.surface[name - EXTRA]
-                if name >= EXTRA and extra.owner[name - EXTRA] >= 0:
-                    hidden += 1.0
-                if region == -2 or region != last_region or wp.abs(far - last_far) > 0.03:
-                    u = (wp.float32(column * samples + j) + 0.5) / width
-                    v = (wp.float32(row * samples + i) + 0.5) / width
-                    ray = _ray(to_plane, turn_back[image], distance[image], image, u, v)
-                    h = _find(name, image, look.camera, ray, head, extra)
-                    last = _shade(h, image, ray, seen[image, row, column], look, head, extra, skin)
-                    last_region = region
-                    last_far = far
-                total += last
-    count = wp.float32(samples * samples)
-    out[image, row, column] = total / count
-    cover[image, row, column] = hidden / count
-
-
-@wp.kernel(enable_backward=False)
-def _normals(
-    points: wp.array2d[wp.vec3],
-    triangles: wp.array[wp.int32],
-    first: wp.array[wp.int32],
-    around: wp.array[wp.int32],
-    out: wp.array2d[wp.vec3],
-) -> None:
-    """Area-weighted normal of each vertex from the triangles ``around`` it."""
-    image, vertex = wp.tid()  # type: ignore[misc]
-    total = wp.vec3(0.0, 0.0, 0.0)
-    for n in range(first[vertex], first[vertex + 1]):
-        face = around[n]
-        a = points[image, triangles[face * 3]]
-        total += wp.cross(points[image, triangles[face * 3 + 1]] - a, points[image, triangles[face * 3 + 2]] - a)
-    out[image, vertex] = wp.normalize(total)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -420,12 +58,11 @@ class Renderer:
         self._size, self._batch = image_size, batch_size
         self._device = wp.get_device(device)
         # Compiled here, so that threads may render at once; warp keeps the machine code for the next run.
-        for module in (__name__, project.module.name):
-            wp.load_module(module, device=self._device)
+        for kernel in (project, vertex_normals, colour_pixels):
+            wp.load_module(kernel.module, device=self._device)
         self._triangles = self._array(head.triangles.ravel(), wp.int32)
         first, around = _incidence(head.triangles, len(head.rest))
         self._first, self._around = self._array(first, wp.int32), self._array(around, wp.int32)
-        self._lash = self._array(head.region == REGIONS.index("lash"), wp.bool)
         self._grain = self._array(_lash_grain(head), wp.vec2)
         self._fibres = self._array(fibre_table(), wp.float32)
         self._head = HeadArrays()
@@ -457,7 +94,12 @@ class Renderer:
         for mesh, points in zip(self._meshes, scene.vertices.astype(np.float32), strict=True):
             mesh.points.assign(points)
             mesh.refit()
-        self._launch(_normals, self._points.shape, [self._points, self._triangles, self._first, self._around], [self._head.normals])
+        self._launch(
+            vertex_normals,
+            self._points.shape,
+            [self._points, self._triangles, self._first, self._around],
+            [self._head.normals],
+        )
         turn = self._array(scene.turn, wp.mat33)
         back = self._array(scene.turn.transpose(0, 2, 1), wp.mat33)
         camera = self._array(scene.camera, wp.float32)
@@ -468,16 +110,21 @@ class Renderer:
         self._depth.fill_(NOTHING)
         self._launch(project, self._points.shape, [self._points, 0, *view], [self._screen])
         faces = (self._batch, len(self._triangles) // 3)
-        self._launch(draw_head, faces, [self._screen, self._triangles, self._lash, self._grain, self._fibres], [self._depth])
+        self._launch(
+            draw_head,
+            faces,
+            [self._screen, self._triangles, self._head.region, self._grain, self._fibres],
+            [self._depth],
+        )
         # The meshes of ``keep`` must outlive the launches that name them by id.
         extra, keep = self._extra(scene)
         self._draw_extra(extra, view)
         looks = wp.array(list(scene.looks), dtype=Look, device=self._device)
         geometry = [looks, to_plane, back, camera, self._depth]
         shape = self._out.shape
-        self._launch(_light, shape, [*geometry, self._head, extra, SUPERSAMPLING], [self._seen, self._far])
+        self._launch(cast_light, shape, [*geometry, self._head, extra, SUPERSAMPLING], [self._seen, self._far])
         radius = 2 if self._size <= 128 else 3
-        self._launch(_smooth, shape, [self._seen, self._far, radius], [self._soft])
+        self._launch(smooth_light, shape, [self._seen, self._far, radius], [self._soft])
         skin = SkinArrays()
         skin.albedo = self._array(scene.albedo, wp.vec3)
         skin.gloss = self._array(scene.gloss, wp.float32)
@@ -485,7 +132,10 @@ class Renderer:
         skin.texels = wp.vec2(*texels_per_decimetre(scene.relief.shape[1]))
         backdrop = self._array(scene.backdrop, wp.vec3)
         self._launch(
-            _colour, shape, [*geometry, self._soft, backdrop, self._head, extra, skin, SUPERSAMPLING], [self._out, self._cover]
+            colour_pixels,
+            shape,
+            [*geometry, self._soft, backdrop, self._head, extra, skin, SUPERSAMPLING],
+            [self._out, self._cover],
         )
         # On the CPU warp hands out its own memory, which the next batch overwrites.
         image, cover = self._out.numpy().copy(), self._cover.numpy().copy()
@@ -514,7 +164,11 @@ class Renderer:
         joined = merge([piece for _, piece in present]) if present else _NO_GEOMETRY
         owner = np.repeat([owner for owner, _ in present], [len(piece) for _, piece in present]).astype(np.int32)
         for name in ("vertices", "normal", "colour", "tangent"):
-            setattr(arrays, {"vertices": "points", "normal": "normals"}.get(name, name), self._array(getattr(joined, name), wp.vec3))
+            setattr(
+                arrays,
+                {"vertices": "points", "normal": "normals"}.get(name, name),
+                self._array(getattr(joined, name), wp.vec3),
+            )
         arrays.grain = self._array(joined.grain, wp.vec2)
         arrays.strand = self._array(_strands(joined), wp.int32)
         arrays.triangles = self._array(joined.triangles.ravel(), wp.int32)

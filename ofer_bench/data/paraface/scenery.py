@@ -77,7 +77,9 @@ def draw_scenery(rng: np.random.Generator, domain: str = "plain") -> Scenery:
         backdrop_seed=int(rng.integers(2**31)),
         blur=float(rng.uniform(0.1, 0.9) if harsh else rng.uniform(0, 0.4)),
         grain=float(rng.uniform(2, 9) if harsh else rng.uniform(0.5, 3.5)),
-        jpeg=int(rng.integers(35, 75) if harsh else rng.integers(75, 98)) if rng.random() < (0.9 if harsh else 0.5) else 0,
+        jpeg=int(rng.integers(35, 75) if harsh else rng.integers(75, 98))
+        if rng.random() < (0.9 if harsh else 0.5)
+        else 0,
         exposure=float(np.exp(rng.normal(0, 0.28 if harsh else 0.12))),
         contrast=float(rng.uniform(0, 1)),
         tint=rgb(1 + rng.normal(0, 0.06 if harsh else 0.025, 3)),

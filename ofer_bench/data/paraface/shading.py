@@ -75,7 +75,9 @@ def _eye_albedo(p: wp.vec3, gaze: wp.vec3, iris: wp.vec3) -> wp.vec3:
     outward = wp.normalize(p - centre)
     angle = wp.acos(wp.clamp(wp.dot(outward, gaze), -1.0, 1.0))
     sclera = mix(wp.vec3(0.72, 0.68, 0.66), wp.vec3(0.52, 0.32, 0.28), step_up(0.7, 1.25, angle))
-    spokes = wp.noise(wp.rand_init(17), wp.vec2(wp.atan2(outward[1] - gaze[1], outward[0] - gaze[0]) * 5.0, angle * 4.0))
+    spokes = wp.noise(
+        wp.rand_init(17), wp.vec2(wp.atan2(outward[1] - gaze[1], outward[0] - gaze[0]) * 5.0, angle * 4.0)
+    )
     ringed = iris * ((1.35 + 0.5 * spokes) * (1.0 - 0.75 * step_up(0.34, 0.46, angle)))
     colour = mix(ringed, sclera, step_up(0.44, 0.51, angle))
     return mix(wp.vec3(0.003, 0.003, 0.003), colour, step_up(0.15, 0.20, angle))
@@ -113,8 +115,8 @@ def head_surface(
     elif region == _EYE:
         s.albedo = _eye_albedo(resting, look.gaze, look.iris)
         s.wrap = wp.vec3(0.30, 0.25, 0.25)
-        s.gloss = 0.10
-        s.sharpness = 220.0
+        s.gloss = 0.03
+        s.sharpness = 800.0
         s.open = 0.9
     elif region == _TEETH:
         s.albedo = _teeth_albedo(resting, look.teeth)
@@ -191,14 +193,14 @@ def _lamp(s: Surface, normal: wp.vec3, light: wp.vec3, power: wp.vec3, seen: wp.
 
 
 @wp.func
-def _ambient(albedo: wp.vec3, normal: wp.vec3, open: wp.float32, look: Look) -> wp.vec3:
+def _ambient(albedo: wp.vec3, normal: wp.vec3, free: wp.float32, look: Look) -> wp.vec3:
     """Light from sky and ground; what light skin sends into its own hollows comes back coloured."""
     tilt = 0.5 + 0.5 * wp.dot(normal, look.up)
     light = mix(look.ground, look.sky, tilt)
     back = wp.vec3(
-        open / (1.0 - albedo[0] * (1.0 - open)),
-        open / (1.0 - albedo[1] * (1.0 - open)),
-        open / (1.0 - albedo[2] * (1.0 - open)),
+        free / (1.0 - albedo[0] * (1.0 - free)),
+        free / (1.0 - albedo[1] * (1.0 - free)),
+        free / (1.0 - albedo[2] * (1.0 - free)),
     )
     return wp.cw_mul(light, back)
 

@@ -30,7 +30,7 @@ def paint_skin(skin: SkinMap, look: Appearance, age_years: float, hairline: np.n
     x, y, z = (np.abs(skin.position[..., 0]), skin.position[..., 1], skin.position[..., 2])
     age = (age_years - 18.0) / 62.0
     coarse, middle, fine, pores = (noise(rng, size, band) for band in (1, 2, 3, 4))
-    albedo = np.broadcast_to(np.float32(look.skin), skin.position.shape).copy()
+    albedo = np.broadcast_to(np.array(look.skin, dtype=np.float32), skin.position.shape).copy()
     blood = _blood(x, y) * look.ruddiness + 0.10 * coarse + (0.05 + 0.05 * age) * middle
     albedo *= np.stack([1 + 0.07 * blood, 1 - 0.15 * blood, 1 - 0.13 * blood], axis=-1)
     tan = 0.05 * noise(rng, size, 0) + (0.015 + 0.03 * age) * middle + 0.018 * fine + 0.012 * pores
@@ -40,20 +40,22 @@ def paint_skin(skin: SkinMap, look: Appearance, age_years: float, hairline: np.n
     _freckle(albedo, x, y, z, look, rng, size)
     beard = _beard_share(x, y, z, coarse, look)
     shadow = beard * look.stubble
-    _blend(albedo, albedo * 0.62 + 0.22 * np.float32(look.hair_colour), 0.65 * shadow * (1 - skin.lips))
+    _blend(albedo, albedo * 0.62 + 0.22 * np.array(look.hair_colour, dtype=np.float32), 0.65 * shadow * (1 - skin.lips))
     hairs = _bristles(rng, size, 0.0 if look.beard == "none" else look.beard_density)
     bristle = np.clip(beard * hairs, 0, 1) * (1 - skin.lips) if look.beard != "none" else 0 * beard
-    _blend(albedo, np.float32(look.hair_colour) * 0.85, 0.93 * bristle)
+    _blend(albedo, np.array(look.hair_colour, dtype=np.float32) * 0.85, 0.93 * bristle)
     lips = np.clip(skin.lips * 1.15, 0, 1) * np.clip((z - 0.6) / 0.3, 0, 1)
     creases = noise(rng, size, 3) * 0.6 + pores * 0.4
-    _blend(albedo, np.float32(look.lips) * (1 + 0.10 * creases[..., None]), lips)
-    _blend(albedo, np.float32(look.lips) * 0.45, 0.5 * _mouth_line(x, y, z) * lips)
+    _blend(albedo, np.array(look.lips, dtype=np.float32) * (1 + 0.10 * creases[..., None]), lips)
+    _blend(albedo, np.array(look.lips, dtype=np.float32) * 0.45, 0.5 * _mouth_line(x, y, z) * lips)
     brow = _brows(skin, look, rng)
-    _blend(albedo, np.float32(look.brow_colour), brow)
+    _blend(albedo, np.array(look.brow_colour, dtype=np.float32), brow)
     scalp = _rise(hairline + 0.015 * middle + 0.01, 0.07) * look.hair_cover
-    _blend(albedo, np.float32(look.hair_colour) * 0.6 + 0.1 * np.float32(look.skin), scalp)
+    _blend(
+        albedo, np.array(look.hair_colour, dtype=np.float32) * 0.6 + 0.1 * np.array(look.skin, dtype=np.float32), scalp
+    )
     cloth = np.clip((5.75 + look.collar - 0.45 * np.clip(z, 0, 1) - y) / 0.04, 0, 1)
-    _blend(albedo, np.float32(look.cloth) * (1 + 0.15 * fine[..., None]), cloth)
+    _blend(albedo, np.array(look.cloth, dtype=np.float32) * (1 + 0.15 * fine[..., None]), cloth)
     oil = 0.035 + 0.03 * _spot(x, y, 0.0, 7.05, 0.14, 0.22) + 0.025 * _spot(x, y, 0.0, 7.65, 0.35, 0.2)
     oil = oil * (1 + 0.35 * pores) + 0.055 * lips
     gloss = oil * (1 - cloth) * (1 - 0.8 * brow) * (1 - 0.7 * bristle) * (1 - 0.8 * scalp)
@@ -88,7 +90,13 @@ def _blood(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _freckle(
-    albedo: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray, look: Appearance, rng: np.random.Generator, size: int
+    albedo: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    z: np.ndarray,
+    look: Appearance,
+    rng: np.random.Generator,
+    size: int,
 ) -> None:
     """Freckles over nose and cheeks, a few moles, age spots."""
     field = 0.7 * noise(rng, size, 3) + 0.7 * noise(rng, size, 4)
@@ -160,6 +168,8 @@ def _brows(skin: SkinMap, look: Appearance, rng: np.random.Generator) -> np.ndar
     px, py = x + steps * length * np.cos(angle), y + steps * length * np.sin(angle)
     row, column = skin.texel_at((px * side).ravel(), py.ravel())
     ink = np.bincount(row * size + column, weights=np.repeat(1.0 - 0.6 * steps[:, 0], count), minlength=size * size)
-    cover = gaussian_filter(ink.reshape(size, size), 0.55 if size > 256 else 0.5) * brow.ink * (1.0 if size > 256 else 0.45)
+    cover = (
+        gaussian_filter(ink.reshape(size, size), 0.55 if size > 256 else 0.5) * brow.ink * (1.0 if size > 256 else 0.45)
+    )
     solid: np.ndarray = 1.0 - np.exp(-cover)
     return np.clip(solid * 0.95, 0.0, 0.95).astype(np.float32)

@@ -69,7 +69,7 @@ class SkinMap:
 
 
 def _locate(points: np.ndarray, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Three of ``points`` [P,2] around each of ``queries`` [Q,2] and their weights, both [Q,3]; outside: the nearest."""
+    """Three of ``points`` [P,2] around each of ``queries`` [Q,2], and their weights, both [Q,3]; else the nearest."""
     mesh = Delaunay(points)
     simplex = mesh.find_simplex(queries)
     transform = mesh.transform[simplex]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,8 @@ from ofer_bench.data.paraface.sampling import Shot, Subject
 from ofer_bench.data.paraface.scenery import paint_backdrop
 from ofer_bench.data.paraface.shading import Look
 from ofer_bench.data.paraface.skin import paint_skin
-from ofer_bench.data.paraface.skin_map import SkinMap, sheet_size, texel_coordinates
-from ofer_bench.data.paraface.wrinkles import fold_depths, fold_sheets
+from ofer_bench.data.paraface.skin_map import SkinMap, texel_coordinates
+from ofer_bench.data.paraface.wrinkles import fold_depths
 
 # The turn of the head is about a point between the ears, seen from the eyes.
 _PIVOT_FROM_EYES = np.array([0.0, -0.25, -0.9])
@@ -50,8 +50,17 @@ class Prop:
 class Studio:
     """Photographs batches of ``batch_size`` shots of one subject; not to be shared between threads."""
 
-    def __init__(self, head: HeadModel, skin: SkinMap, folds: np.ndarray, *, batch_size: int, image_size: int,
-                 device: str = "cpu", margin: float = 0.0) -> None:
+    def __init__(
+        self,
+        head: HeadModel,
+        skin: SkinMap,
+        folds: np.ndarray,
+        *,
+        batch_size: int,
+        image_size: int,
+        device: str = "cpu",
+        margin: float = 0.0,
+    ) -> None:
         self._head, self._skin, self._folds, self._margin = head, skin, folds.reshape(len(folds), -1), margin
         texel = texel_coordinates(head.rest, skin.size)
         self._renderer = Renderer(head, texel, batch_size=batch_size, image_size=image_size, device=device)
@@ -71,7 +80,7 @@ class Studio:
         placed: list[Geometry | None] = []
         drawn: list[dict[str, Any]] = []
         for face, prop in zip(vertices, props or [None] * len(shots), strict=True):
-            geometry, parameters = self._place(prop, face, subject, pivot)
+            geometry, parameters = self._place(prop, face, subject)
             placed.append(geometry)
             drawn.append(parameters)
         turn, to_plane = frame(self._head, vertices - pivot, shots, self._margin)
@@ -101,11 +110,17 @@ class Studio:
         image = np.stack([develop(light, shot.scenery) for light, shot in zip(linear, shots, strict=True)])
         return Photographs(image=image, occluded=cover > 0.0, props=drawn)
 
-    def _place(self, prop: Prop | None, face: np.ndarray, subject: Subject, pivot: np.ndarray) -> tuple[Geometry | None, dict[str, Any]]:
+    def _place(self, prop: Prop | None, face: np.ndarray, subject: Subject) -> tuple[Geometry | None, dict[str, Any]]:
         if prop is None:
             return None, {}
         rng = np.random.Generator(np.random.PCG64(prop.seed))
         geometry, parameters = build_prop(prop.kind, self._head, face, rng, skin=subject.appearance.skin)
+        if prop.kind == "hair-strands":
+            # They are the subject's own.
+            shade = np.array(subject.appearance.hair_colour, dtype=np.float32) / np.maximum(
+                geometry.colour.mean(axis=0), 1e-3
+            )
+            geometry = replace(geometry, colour=np.clip(geometry.colour * shade, 0, 1))
         return geometry, {"kind": prop.kind, **parameters}
 
 
@@ -127,13 +142,14 @@ def frame(head: HeadModel, vertices: np.ndarray, shots: Sequence[Shot], margin: 
 
 
 def _moved(piece: Geometry | None, by: np.ndarray) -> Geometry | None:
-    from dataclasses import replace
-
     return None if piece is None else replace(piece, vertices=(piece.vertices + by).astype(np.float32))
 
 
 def _look(subject: Subject, shot: Shot, back: np.ndarray, gap: float) -> Any:
-    """Light and colours of one shot in the head's frame; ``back`` [3,3] leads from the camera's frame to it, ``gap`` of the lips in dm."""
+    """Light and colours of one shot in the head's frame.
+
+    ``back`` [3,3] leads from the camera's frame to it; ``gap`` between the lips in decimetres.
+    """
     look, scenery, appearance = Look(), shot.scenery, subject.appearance
     look.camera = wp.vec3(*(back @ [0.0, 0.0, scenery.camera]))
     look.up = wp.vec3(*(back @ [0.0, 1.0, 0.0]))
