@@ -59,7 +59,8 @@ def run_suite(
     directory.write_json("run.json", summary)
     directory.write_json("env.json", environment())
     clock = time.perf_counter()
-    execution = execute(blueprint.plan, store, config.device, progress)
+    single = len(config.datasets) == 1
+    execution = execute(blueprint.plan, store, config.device, progress, missing_data_is_fatal=single)
     write_records(records_frame(score(config, blueprint, execution, identity)), out)
     write_samples(config, blueprint, execution, out / "samples" / "qualitative.npz")
     summary.update(

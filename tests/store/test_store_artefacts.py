@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 from pathlib import Path
@@ -58,8 +59,34 @@ def test_a_damaged_artefact_counts_as_missing_and_is_replaced(tmp_path: Path) ->
     (made.path / "a.txt").write_text("hell")
     assert store.find("train", "k1") is None
     assert (store.produce("train", "k1", write_text).path / "a.txt").read_text() == "hello"
-    (made.path / "artefact.json").write_text("{")
-    assert store.find("train", "k1") is None
+    for text in ("{", "null", "[]", '{"files": []}'):
+        (made.path / "artefact.json").write_text(text)
+        assert store.find("train", "k1") is None
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OSError(errno.ENOSPC, "full"), StoreError),
+        (OSError(errno.EDQUOT, "quota"), StoreError),
+        (FileNotFoundError(errno.ENOENT, "a plugin's own file"), FileNotFoundError),
+        (TimeoutError("a plugin's server"), TimeoutError),
+    ],
+)
+def test_only_a_full_disk_is_the_stores_fault(tmp_path: Path, error: OSError, expected: type[Exception]) -> None:
+    def write(folder: Path) -> dict[str, int]:
+        raise error
+
+    with pytest.raises(expected) as caught:
+        Store(tmp_path).produce("train", "k1", write)
+    assert type(caught.value) is expected
+
+
+def test_a_place_that_cannot_be_written_is_the_stores_fault(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    (tmp_path / "artefacts" / "train").write_text("no folder")
+    with pytest.raises(StoreError, match="OFER_BENCH_STORE"):
+        store.produce("train", "k1", write_text)
 
 
 def _race(root: str, queue: multiprocessing.Queue[int]) -> None:
