@@ -12,6 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from ofer_bench.core.errors import DatasetMissing
 from ofer_bench.engine import pool
+from ofer_bench.engine.config import restrict
 from ofer_bench.engine.pool import ComponentPool
 from ofer_bench.engine.progress import Silent
 from ofer_bench.engine.run import run_suite
@@ -45,6 +46,18 @@ def test_a_second_run_makes_nothing_and_loads_no_model(
     first = (toy.out / "records.csv").read_text().splitlines()
     second = (tmp_path / "again" / "records.csv").read_text().splitlines()
     assert len(first) == len(second)
+
+
+def test_what_an_earlier_run_left_in_the_directory_goes(toy: ToyRun, tmp_path: Path) -> None:
+    toy.again(tmp_path / "run")
+    (tmp_path / "run" / "predictions" / "notes.txt").write_text("the user's")
+    config = replace(toy.config, suite=restrict(toy.config.suite, ("dan",)))
+    toy.again(tmp_path / "run", config=config)
+    listed = {entry["file"] for entry in json.loads((tmp_path / "run" / "run.json").read_text())["predictions"]}
+    there = {f"predictions/{p.name}" for p in (tmp_path / "run" / "predictions").iterdir()}
+    assert there == listed | {"predictions/notes.txt"}
+    assert not list((tmp_path / "run" / "samples").iterdir())
+    assert set(records(tmp_path / "run").system) == {"dan"}
 
 
 def test_two_cold_runs_write_the_same_records(toy: ToyRun, tmp_path: Path) -> None:

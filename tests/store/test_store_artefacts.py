@@ -11,7 +11,7 @@ import pytest
 from ofer_bench.core.errors import StoreError
 from ofer_bench.store.artefacts import Store
 from ofer_bench.store.records import COLUMNS, read_records, records_frame, write_records
-from ofer_bench.store.rundir import RunDirectory
+from ofer_bench.store.rundir import RunDirectory, in_one_step
 
 
 def write_text(folder: Path) -> dict[str, int]:
@@ -176,8 +176,22 @@ def test_run_files_are_replaced_in_one_step(tmp_path: Path) -> None:
     run.write_json("run.json", {"status": "started"})
     run.write_json("run.json", {"status": "done"})
     assert json.loads((run.path / "run.json").read_text()) == {"status": "done"}
-    assert not list(run.path.glob("*.partial"))
+    assert not list(run.path.glob(".partial*"))
     source = tmp_path / "x.parquet"
     source.write_bytes(b"1")
     assert run.link(source, "predictions/x.parquet") == "predictions/x.parquet"
     assert (run.path / "predictions" / "x.parquet").read_bytes() == b"1"
+    assert run.link(source, "predictions/x.parquet") == "predictions/x.parquet"
+    source.unlink()
+    source.write_bytes(b"2")
+    run.link(source, "predictions/x.parquet")
+    assert [p.read_bytes() for p in (run.path / "predictions").iterdir()] == [b"2"]
+
+
+def test_a_file_that_fails_halfway_leaves_the_old_one(tmp_path: Path) -> None:
+    target = tmp_path / "records.csv"
+    target.write_text("old")
+    with pytest.raises(KeyboardInterrupt), in_one_step(target) as partial:
+        partial.write_text("ha")
+        raise KeyboardInterrupt
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["old"]
