@@ -20,7 +20,7 @@ SUITES, PROFILES = "ofer_bench.spec.suites", "ofer_bench.spec.profiles"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
-    """A resolved run. ``device`` is where torch places things (``cpu``, ``cuda``, ``cuda:1``); ``splits`` empty means all.
+    """A resolved run. ``device`` is torch's (``cpu``, ``cuda``, ``cuda:1``); ``splits`` empty means all.
 
     A profile that ``--set`` changed carries a digest of the changes in its name.
     """

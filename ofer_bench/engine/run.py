@@ -13,13 +13,14 @@ from typing import Any
 from ofer_bench import __version__
 from ofer_bench.core.hashing import digest
 from ofer_bench.core.naming import file_name
+from ofer_bench.engine.blueprint import Blueprint
 from ofer_bench.engine.config import PROFILES, SUITES, RunConfig, load_profile, load_suite
 from ofer_bench.engine.device import choose_profile
 from ofer_bench.engine.execute import Execution, execute
-from ofer_bench.engine.plan import Blueprint, plan_run
 from ofer_bench.engine.progress import Progress
 from ofer_bench.engine.samples import write_samples
 from ofer_bench.engine.score import failures_of, score
+from ofer_bench.engine.tasks import plan_run
 from ofer_bench.spec.datasets import Datasets
 from ofer_bench.spec.yaml_io import packaged_names
 from ofer_bench.store.artefacts import Store

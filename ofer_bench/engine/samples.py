@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ofer_bench.engine.blueprint import Blueprint, CellInfo, Outcome
 from ofer_bench.engine.config import RunConfig
 from ofer_bench.engine.execute import Execution
 from ofer_bench.engine.files import read_faces
-from ofer_bench.engine.plan import Blueprint, CellInfo, Outcome
 from ofer_bench.store.rundir import in_one_step
 
 

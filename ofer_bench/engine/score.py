@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from ofer_bench.core.expressions import EXPRESSIONS
+from ofer_bench.engine.blocked import HEADLINE, blocked_rows
+from ofer_bench.engine.blueprint import Blueprint, Outcome
 from ofer_bench.engine.config import RunConfig
 from ofer_bench.engine.execute import Execution
-from ofer_bench.engine.plan import PRECISION, Blueprint, Outcome
+from ofer_bench.engine.plan import PRECISION
 from ofer_bench.metrics.detection import detection_metrics
 from ofer_bench.metrics.info import MetricInfo, detection_info, metric_info
 from ofer_bench.metrics.recognition import recognition_metrics
@@ -41,41 +43,22 @@ def score(config: RunConfig, blueprint: Blueprint, execution: Execution, run_id:
         identity = _identity(config, outcome, execution, run_id)
         problem = execution.failed(outcome.stage)
         if problem is not None:
-            metric = {"detection": "patch_auroc", "reconstruction": "psnr", "recognition": "accuracy"}[outcome.kind]
-            rows.append({**identity, "metric": metric, "status": "failed", "note": problem})
+            rows.append({**identity, "metric": HEADLINE[outcome.kind], "status": "failed", "note": problem})
             continue
         folder = execution.artefacts[outcome.stage].path
         rows += [{**identity, **values} for values in _SCORERS[outcome.kind](folder, config)]
-    return rows + [row for data, why in blueprint.blocked.items() for row in _blocked(config, data, why, run_id)]
-
-
-def _blocked(config: RunConfig, data: str, why: str, run_id: str) -> Iterator[Row]:
-    """One row per system and split of a data set that is not there."""
-    task = config.suite.recognition
-    families = [config.suite.occlusions[name] for name in task.families] if task else []
-    splits = {data: "", **{f.split.replace("{data}", data): f.occluder for f in families}}
-    for system in task.systems if task else []:
-        for split, occluder in splits.items():
-            yield {
-                "run_id": run_id,
-                "suite": f"{config.suite.name}-{config.suite.version}",
-                "split": split,
-                "occluder": occluder if split != data else "",
-                "system": system,
-                "profile": config.profile.name,
-                "metric": "accuracy",
-                "status": "blocked",
-                "note": why,
-            }
+    for data, why in blueprint.blocked.items():
+        rows += [{"run_id": run_id, "note": why, **row} for row in blocked_rows(config, data)]
+    return rows
 
 
 def _identity(config: RunConfig, outcome: Outcome, execution: Execution, run_id: str) -> Row:
     cell = outcome.cell
-    weights = {}
-    for component in outcome.components:
-        stage = next((s for s in execution.artefacts if _trains(s, component, outcome.seed)), None)
-        if stage is not None:
-            weights[component] = execution.artefacts[stage].meta["weights_digest"]
+    trained = {
+        component: execution.artefacts[stage].meta
+        for component, stage in outcome.components.items()
+        if stage in execution.artefacts
+    }
     split = execution.artefacts.get(cell.split_stage)
     return {
         "run_id": run_id,
@@ -92,16 +75,12 @@ def _identity(config: RunConfig, outcome: Outcome, execution: Execution, run_id:
         "profile": config.profile.name,
         "seed": outcome.seed,
         "selection": "best validation epoch",
-        "weights_digest": " ".join(f"{name}:{digest[:12]}" for name, digest in weights.items()),
+        "weights_digest": " ".join(f"{name}:{meta['weights_digest'][:12]}" for name, meta in trained.items()),
         "weights_origin": "trained by this suite from random weights",
-        "device": config.device,
+        "device": config.device_type,
         "precision": PRECISION,
         "batch_size": config.profile.eval_batch_size,
     }
-
-
-def _trains(stage_id: str, component: str, seed: int) -> bool:
-    return stage_id.startswith("train/") and stage_id.endswith(f"/{component}/seed{seed}")
 
 
 def _values(info: MetricInfo, value: float, definition: str | None = None) -> Row:
