@@ -11,6 +11,7 @@ import yaml
 from ofer_bench.core.errors import SpecError, UnknownName
 from ofer_bench.core.hashing import digest
 from ofer_bench.core.naming import close_names
+from ofer_bench.plugins.discovery import COMPONENT_KINDS, registry
 from ofer_bench.spec.profile import Profile
 from ofer_bench.spec.suite import Suite, SystemSpec
 from ofer_bench.spec.yaml_io import packaged_names, packaged_yaml
@@ -95,14 +96,20 @@ def _override(value: dict[str, Any], text: str) -> None:
         raise SpecError("--set", f"{text!r} is not of the form key=value")
     *parents, last = path.strip().split(".")
     node: Any = value
-    for part in parents:
+    # A profile need not know of every component; one that is registered may be added.
+    components = [entry.card.id for entry in registry().of_kind(*COMPONENT_KINDS)]
+    for depth, part in enumerate(parents):
+        inside = [*parents[: depth + 1], ""][:2]
+        if inside[0] == "components" and inside[1] in components and node.get(part) is None:
+            node[part] = {}
         if not isinstance(node.get(part), dict):
             known = [k for k, v in node.items() if isinstance(v, dict)]
-            raise UnknownName("profile key", path, known, close_names(part, known))
+            known += components if parents[:depth] == ["components"] else []
+            raise UnknownName("profile key", path, set(known), close_names(part, known))
         node = node[part]
     try:
         node[last] = yaml.safe_load(raw)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         raise SpecError("--set", f"the value of {path!r} is not valid YAML: {raw!r}") from None
 
 

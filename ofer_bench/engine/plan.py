@@ -17,14 +17,13 @@ from ofer_bench.engine.produce_models import (
     reconstruct_producer,
     train_producer,
 )
-from ofer_bench.plugins.discovery import load_class, registry
+from ofer_bench.plugins.discovery import COMPONENT_KINDS, load_class, registry
 from ofer_bench.plugins.protocols import RELEVANCE, Fingerprinted
 from ofer_bench.plugins.source import source_digest
 from ofer_bench.spec.datasets import Datasets
 from ofer_bench.spec.suite import OcclusionSpec
 
 PRECISION = "fp32"
-COMPONENT_KINDS = ("backbone", "detector", "reconstructor", "classifier")
 
 
 class Planner:
@@ -46,7 +45,7 @@ class Planner:
         card = registry().card(dataset.reader, kind="dataset")
         reader = load_class(card)(name, dataset, self.config.profile)
         params = {"reader": _identity(card), "part": reader.fingerprint(part), "device": self.config.device_type}
-        return self.plan.add(stage_id, "split", params, (), split_producer(reader, part))
+        return self.plan.add(stage_id, "split", params, (), split_producer(card, reader, part))
 
     def component(self, component_id: str) -> tuple[str, ComponentRecipe]:
         """Plan training a component and everything it stands on."""
