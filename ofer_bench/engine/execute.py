@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ofer_bench.core.errors import DatasetMissing, OferBenchError, StoreError
+from ofer_bench.engine.device import full_precision
 from ofer_bench.engine.pool import ComponentPool
 from ofer_bench.engine.progress import Progress
 from ofer_bench.engine.stages import Plan, Stage, Workspace
@@ -74,5 +75,6 @@ def _make(stage: Stage, store: Store, pool: ComponentPool, device: str, progress
         return {"stage": stage.id, "seconds": round(time.perf_counter() - started, 2), **meta}
 
     progress.stage(stage.id)
-    done.artefacts[stage.id] = store.produce(stage.kind, stage.key, write)
+    with full_precision():
+        done.artefacts[stage.id] = store.produce(stage.kind, stage.key, write)
     progress.finish(stage.id, time.perf_counter() - started)

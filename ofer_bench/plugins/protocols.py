@@ -44,7 +44,10 @@ class TrainingSink(Protocol):
         ...
 
     def log(self, step: int, **values: float) -> None:
-        """Keep named values of one step or epoch."""
+        """Keep named values of one step or epoch.
+
+        ``score`` is for the validation score by which ``fit`` selects the epoch that it keeps, and for nothing else.
+        """
         ...
 
 

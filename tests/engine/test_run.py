@@ -43,9 +43,9 @@ def test_a_second_run_makes_nothing_and_loads_no_model(
     execution, recorder = toy.again(tmp_path / "again")
     assert recorder.made == []
     assert execution.failures == {}
-    first = (toy.out / "records.csv").read_text().splitlines()
-    second = (tmp_path / "again" / "records.csv").read_text().splitlines()
-    assert len(first) == len(second)
+    pd.testing.assert_frame_equal(
+        records(toy.out).drop(columns="run_id"), records(tmp_path / "again").drop(columns="run_id")
+    )
 
 
 def test_what_an_earlier_run_left_in_the_directory_goes(toy: ToyRun, tmp_path: Path) -> None:
@@ -126,6 +126,17 @@ def test_detection_auroc_follows_from_stored_scores(toy: ToyRun) -> None:
     assert row.value.item() == pytest.approx(expected, abs=1e-9)
 
 
+def test_with_tau_zero_any_overlap_makes_a_patch_occluded(toy: ToyRun, tmp_path: Path) -> None:
+    assert toy.config.suite.detection is not None
+    task = toy.config.suite.detection.model_copy(update={"tau": 0.0})
+    suite = toy.config.suite.model_copy(update={"detection": task, "reconstruction": None, "recognition": None})
+    execution, _ = toy.again(tmp_path / "run", config=replace(toy.config, suite=suite))
+    coverage = np.load(execution.artefacts["detect/vit-svdd/objects-0.10-0.40/seed0"].path / "coverage.npy")
+    prevalence = records(tmp_path / "run").query("metric == 'patch_prevalence'")
+    assert prevalence.value.tolist() == pytest.approx([100 * (coverage > 0).mean()] * 2)
+    assert (prevalence.n_failed == 36).all()
+
+
 def test_composited_images_keep_known_pixels(toy: ToyRun) -> None:
     artefacts = toy.first.artefacts
     occluded = np.load(artefacts["occlude/Toy/objects-0.10-0.40"].path / "image.npy")
@@ -140,6 +151,10 @@ def test_records_name_weights_and_data(toy: ToyRun) -> None:
     assert {part.split(":")[0] for part in row.weights_digest.split()} == {"vit-svdd", "hybrid", "latent-recognizer"}
     assert row.split_digest
     assert row.seed == 0
+    assert row.selection == (
+        "vit-svdd: end of training; hybrid: best validation epoch; latent-recognizer: best validation epoch"
+    )
+    assert "seed" not in json.loads((toy.out / "run.json").read_text())
 
 
 def test_the_qualitative_sample_is_complete(toy: ToyRun) -> None:
