@@ -95,6 +95,7 @@ def test_lists_are_json_on_request(what: str, store_dir: Path) -> None:
     rows = json.loads(result.stdout)
     assert rows
     assert all(set(row) == set(rows[0]) for row in rows)
+    assert any("MS-Celeb-1M" in row["notes"] for row in rows if row.get("id") == "dan") == (what == "systems")
 
 
 def test_plan_shows_what_is_to_do(store_dir: Path) -> None:
