@@ -47,7 +47,8 @@ def score(config: RunConfig, blueprint: Blueprint, execution: Execution, run_id:
             rows.append({**identity, "metric": HEADLINE[outcome.kind], "status": "failed", "note": problem})
             continue
         folder = execution.artefacts[outcome.stage].path
-        lost = execution.artefacts[outcome.cell.split_stage].meta["n_unreadable"]
+        split = execution.artefacts.get(outcome.cell.split_stage)
+        lost = split.meta["n_unreadable"] if split else 0
         rows += [{**identity, **values} for values in _SCORERS[outcome.kind](folder, config, lost)]
     for data, why in blueprint.blocked.items():
         rows += [{"run_id": run_id, "note": why, **row} for row in blocked_rows(config, data)]

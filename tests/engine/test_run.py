@@ -137,6 +137,24 @@ def test_with_tau_zero_any_overlap_makes_a_patch_occluded(toy: ToyRun, tmp_path:
     assert (prevalence.n_failed == 36).all()
 
 
+def test_predictions_in_the_store_are_scored_without_their_faces(
+    toy: ToyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ofer_bench.data.folder import FolderReader
+
+    def gone(self: FolderReader, *arguments: object) -> None:
+        raise RuntimeError("gone")
+
+    monkeypatch.setattr(FolderReader, "read", gone)
+    hidden = toy.first.artefacts["split/Toy/test"].path
+    hidden.rename(tmp_path / "hidden")
+    try:
+        toy.again(tmp_path / "run")
+    finally:
+        (tmp_path / "hidden").rename(hidden)
+    assert set(records(tmp_path / "run").status) == {"ok"}
+
+
 def test_composited_images_keep_known_pixels(toy: ToyRun) -> None:
     artefacts = toy.first.artefacts
     occluded = np.load(artefacts["occlude/Toy/objects-0.10-0.40"].path / "image.npy")
