@@ -12,7 +12,6 @@ if TYPE_CHECKING:
         OccluderError,
         OferBenchError,
         PluginError,
-        WeightsMismatch,
     )
     from ofer_bench.core.expressions import EXPRESSIONS, Expression
     from ofer_bench.core.hashing import digest
@@ -58,7 +57,6 @@ _HOME = {
         "OccluderError",
         "OferBenchError",
         "PluginError",
-        "WeightsMismatch",
     ),
     "core.expressions": ("EXPRESSIONS", "Expression"),
     "core.hashing": ("digest",),

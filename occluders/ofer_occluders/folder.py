@@ -25,6 +25,15 @@ def list_folder(folder: Path) -> list[str]:
     return names
 
 
+def folder_digests(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every PNG file in ``folder`` by name."""
+    names = list_folder(folder)
+    try:
+        return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    except OSError as error:
+        raise OccluderError(f"object folder {folder} can't be read: {error}", hint="mend its files") from error
+
+
 def load_cutout(path: Path) -> tuple[Cutout, str]:
     """Load a PNG with alpha; return it with the SHA-256 of its bytes. OccluderError when unusable."""
     from PIL import Image

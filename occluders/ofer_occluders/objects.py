@@ -11,7 +11,7 @@ import numpy as np
 from ofer_bench.api import Card, OccluderError, Occlusion, OcclusionRequest
 from ofer_occluders.checks import check_choice, check_image, check_options, check_ratio, check_same_size
 from ofer_occluders.cutouts import ANYWHERE, KINDS, Cutout, draw_cutout
-from ofer_occluders.folder import list_folder, load_cutout
+from ofer_occluders.folder import folder_digests, list_folder, load_cutout
 from ofer_occluders.placement import Pose, blend, fit_scale
 
 CARD = Card(
@@ -44,6 +44,10 @@ class Objects:
 
     SEEN = ("hand", "mug", "phone", "book", "fruit")
     UNSEEN = ("sunglasses", "surgical-mask", "scarf", "microphone", "bottle")
+
+    def fingerprint(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Identify the user's cut-outs by name and content."""
+        return folder_digests(Path(params["folder"])) if "folder" in params else {}
 
     def sample(self, image: np.ndarray, request: OcclusionRequest, rng: np.random.Generator) -> Occlusion:
         """Draw object, pose and size for ``image`` uint8 [H,W,3].

@@ -33,10 +33,11 @@ def list_(
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for name in rows[0] if rows else ():
+    columns = [name for name in (rows[0] if rows else ()) if name not in _JSON_ONLY]
+    for name in columns:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+        table.add_row(*(str(row[name]) for name in columns))
     Console().print(table)
     _warn_of_broken()
 
@@ -52,7 +53,14 @@ def _plugins(*kinds: str) -> list[dict[str, Any]]:
     from ofer_bench.plugins.discovery import registry
 
     return [
-        {"id": e.card.id, "kind": e.card.kind, "title": e.card.title, "fidelity": e.card.fidelity, "from": e.origin}
+        {
+            "id": e.card.id,
+            "kind": e.card.kind,
+            "title": e.card.title,
+            "fidelity": e.card.fidelity,
+            "from": e.origin,
+            "notes": e.card.notes,
+        }
         for e in registry().of_kind(*kinds)
     ]
 
@@ -96,6 +104,7 @@ def _reports() -> list[dict[str, Any]]:
     return [{"id": s.id, "kind": s.kind, "title": s.title} for s in load_definitions(load_layout())]
 
 
+_JSON_ONLY = ("notes",)
 _ROWS = {
     Listing.systems: _systems,
     Listing.splits: _splits,

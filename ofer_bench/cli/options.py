@@ -48,21 +48,23 @@ def configure(
     from ofer_bench.engine.device import choose_device, choose_profile
     from ofer_bench.plugins.discovery import registry
 
+    # A name given twice stands for one.
+    data, split, system = (list(dict.fromkeys(names or ())) for names in (data, split, system))
     chosen = load_suite(suite)
-    for name in system or []:
+    for name in system:
         if name not in chosen.systems:
             registry().card(name, kind=("system", "classifier"))
     datasets = tuple(data or ["ParaFace"])
     known = [n for d in datasets for n in (d, *(o.split.replace("{data}", d) for o in chosen.occlusions.values()))]
-    for name in split or []:
+    for name in split:
         if name not in known:
             raise UnknownName("split", name, set(known), close_names(name, known))
     used = choose_device(device)
     return RunConfig(
-        suite=restrict(chosen, tuple(system or ())),
+        suite=restrict(chosen, tuple(system)),
         profile=load_profile(choose_profile(used, profile, chosen.profile), tuple(overrides or ())),
         datasets=datasets,
-        splits=tuple(split or ()),
+        splits=tuple(split),
         seeds=seeds,
         device=used,
     )

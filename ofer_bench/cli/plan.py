@@ -31,7 +31,7 @@ def plan(
     from rich.console import Console
     from rich.table import Table
 
-    from ofer_bench.engine.plan import plan_run
+    from ofer_bench.engine.tasks import plan_run
     from ofer_bench.spec.datasets import load_datasets
     from ofer_bench.store.artefacts import Store
     from ofer_bench.store.location import default_store

@@ -29,8 +29,9 @@ def train(
     import shutil
 
     from ofer_bench.cli.live import progress_view
+    from ofer_bench.engine.blueprint import Blueprint
     from ofer_bench.engine.execute import execute
-    from ofer_bench.engine.plan import Blueprint, Planner, compositions
+    from ofer_bench.engine.plan import Planner, compositions
     from ofer_bench.engine.pool import WEIGHTS
     from ofer_bench.spec.datasets import load_datasets
     from ofer_bench.store.artefacts import Store

@@ -65,7 +65,3 @@ class StoreError(OferBenchError):
 
 class PluginError(OferBenchError):
     """A plugin that can't be loaded or breaks its contract."""
-
-
-class WeightsMismatch(OferBenchError):
-    """Weights that don't cover the model they are loaded into."""

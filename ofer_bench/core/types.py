@@ -136,7 +136,8 @@ class Card:
 
     ``kind`` is one of backbone, detector, reconstructor, classifier, system, occluder, dataset.
     ``load`` is ``"package.module:Class"``; ``requires`` names trained components handed to it as ``upstream``;
-    ``composition`` (kind system) maps detector, reconstructor, classifier to component ids.
+    ``composition`` (kind system) maps detector, reconstructor, classifier to component ids; ``notes`` say what a
+    reader of its numbers should know.
     """
 
     id: str
@@ -150,7 +151,6 @@ class Card:
     paper: str = ""
     fidelity: str = "from description"
     licence: str = "MIT"
-    expected_failures: Mapping[str, str] = field(default_factory=dict)
     notes: str = ""
 
 

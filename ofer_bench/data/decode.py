@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ofer_bench.core.errors import ImageUnreadable
 
@@ -14,6 +15,16 @@ DECODER = "pil-centre-square-lanczos-1"
 MIN_SIDE = 16
 MAX_PIXELS = 150_000_000
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation to the turn that undoes it."""
 
 
 def decode_image(path: Path, size: int) -> np.ndarray:
@@ -28,10 +39,10 @@ def decode_image(path: Path, size: int) -> np.ndarray:
             with Image.open(path) as image:
                 _check_size(path, image.size)
                 image.draft("RGB", (2 * size, 2 * size))
-                rgb = _to_rgb(ImageOps.exif_transpose(image))
+                rgb = _to_rgb(_turned(image))
     except (UnidentifiedImageError, Image.DecompressionBombError):
         raise ImageUnreadable(path, "is not an image that can be read") from None
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, struct.error) as error:
         raise ImageUnreadable(path, f"can't be decoded: {error}") from None
     side = min(rgb.size)
     left, top = (rgb.width - side) // 2, (rgb.height - side) // 2
@@ -49,6 +60,17 @@ def _check_size(path: Path, size: tuple[int, int]) -> None:
         raise ImageUnreadable(path, f"is {size[0]}x{size[1]} px; a face needs at least {MIN_SIDE} px a side")
     if size[0] * size[1] > MAX_PIXELS:
         raise ImageUnreadable(path, f"has {size[0]}x{size[1]} px, more than {MAX_PIXELS // 1_000_000} megapixels")
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    """Apply the orientation of the EXIF data; damaged EXIF data say nothing of the pixels, which stay as they are."""
+    image.load()
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except (OSError, SyntaxError, ValueError, TypeError, struct.error):
+        return image
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

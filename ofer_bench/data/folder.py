@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ofer_bench.core.errors import DatasetMissing, ImageUnreadable, UnknownName
+from ofer_bench.core.errors import DatasetMissing, ImageUnreadable, SpecError, UnknownName
 from ofer_bench.core.expressions import Expression
 from ofer_bench.core.types import Card, FaceSet, SplitData, UnreadableSample
 from ofer_bench.data.decode import DECODER, decode_image, image_files
@@ -27,10 +27,14 @@ PARTS = ("train", "val", "test")
 
 
 class FolderReader:
-    """Reads aligned faces that lie in one folder per expression."""
+    """Reads aligned faces that lie in one folder per expression.
+
+    ``params.ignore`` names folders that hold other faces, with commas between: ``ignore: contempt, uncertain``.
+    """
 
     def __init__(self, name: str, spec: DatasetSpec, profile: Profile) -> None:
         self.name, self.root, self.size = name, spec.path, profile.image_size
+        self._ignored = {part.strip() for part in str(spec.params.get("ignore", "")).split(",")}
 
     def fingerprint(self, part: str) -> dict[str, Any]:
         """Identify the files of ``part`` by name, size and time of change, without opening them."""
@@ -72,18 +76,25 @@ class FolderReader:
                 root=root / part,
                 hint=f"make a {part!r} folder, or set `train_on: ParaFace` to train on another data set",
             )
-        files = [(path, label) for folder, label in _class_folders(base) for path in image_files(folder)]
+        files = [(path, label) for folder, label in self._class_folders(base) for path in image_files(folder)]
         if not files:
             raise DatasetMissing(self.name, root=base, hint="put images into folders named like the expressions")
         return files
 
+    def _class_folders(self, base: Path) -> list[tuple[Path, int]]:
+        """Sub-folders that are named like an expression, with their class index; no other may hold images."""
+        found = []
+        for folder in sorted(p for p in base.iterdir() if p.is_dir() and p.name not in self._ignored):
+            try:
+                found.append((folder, Expression.from_name(folder.name).index))
+            except UnknownName as unknown:
+                if image_files(folder):
+                    raise _not_a_class(folder, unknown) from None
+        return found
 
-def _class_folders(base: Path) -> list[tuple[Path, int]]:
-    """Sub-folders that are named like an expression, with their class index."""
-    found = []
-    for folder in sorted(p for p in base.iterdir() if p.is_dir()):
-        try:
-            found.append((folder, Expression.from_name(folder.name).index))
-        except UnknownName:
-            continue
-    return found
+
+def _not_a_class(folder: Path, unknown: UnknownName) -> SpecError:
+    meant = f"{unknown.hint}; else" if unknown.hint else "rename it, or"
+    return SpecError(
+        folder, "holds images and is not named like an expression", hint=f"{meant} list it under `params: ignore`"
+    )

@@ -9,7 +9,9 @@ from typing import Any
 import yaml
 
 from ofer_bench.core.errors import SpecError, UnknownName
+from ofer_bench.core.hashing import digest
 from ofer_bench.core.naming import close_names
+from ofer_bench.plugins.discovery import COMPONENT_KINDS, registry
 from ofer_bench.spec.profile import Profile
 from ofer_bench.spec.suite import Suite, SystemSpec
 from ofer_bench.spec.yaml_io import packaged_names, packaged_yaml
@@ -19,7 +21,10 @@ SUITES, PROFILES = "ofer_bench.spec.suites", "ofer_bench.spec.profiles"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
-    """A resolved run. ``device`` is ``cpu`` or ``cuda``; ``splits`` empty means all."""
+    """A resolved run. ``device`` is torch's (``cpu``, ``cuda``, ``cuda:1``); ``splits`` empty means all.
+
+    A profile that ``--set`` changed carries a digest of the changes in its name.
+    """
 
     suite: Suite
     profile: Profile
@@ -27,6 +32,11 @@ class RunConfig:
     splits: tuple[str, ...]
     seeds: int
     device: str
+
+    @property
+    def device_type(self) -> str:
+        """``cpu`` or ``cuda``: what numbers depend on. Which of several equal GPUs made them tells nothing."""
+        return self.device.partition(":")[0]
 
     def describe(self) -> dict[str, Any]:
         """Return everything that decides the numbers, as JSON."""
@@ -36,7 +46,7 @@ class RunConfig:
             "datasets": list(self.datasets),
             "splits": list(self.splits),
             "seeds": self.seeds,
-            "device": self.device,
+            "device": self.device_type,
         }
 
 
@@ -56,11 +66,15 @@ def load_profile(name: str, overrides: tuple[str, ...] = ()) -> Profile:
     from pydantic import ValidationError
 
     try:
-        return Profile.model_validate(value)
+        changed = Profile.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "profile"
         raise SpecError("--set", f"{where}: {first['msg']}") from None
+    if changed == profile or changed.name != profile.name:
+        return changed
+    # Numbers of a changed profile must not pass for those of the profile.
+    return changed.model_copy(update={"name": f"{profile.name}-{digest(changed.model_dump(mode='json'))[:6]}"})
 
 
 def _named_or_file(name: str, package: str, model: Any, kind: str) -> Any:
@@ -82,14 +96,20 @@ def _override(value: dict[str, Any], text: str) -> None:
         raise SpecError("--set", f"{text!r} is not of the form key=value")
     *parents, last = path.strip().split(".")
     node: Any = value
-    for part in parents:
+    # A profile need not know of every component; one that is registered may be added.
+    components = [entry.card.id for entry in registry().of_kind(*COMPONENT_KINDS)]
+    for depth, part in enumerate(parents):
+        inside = [*parents[: depth + 1], ""][:2]
+        if inside[0] == "components" and inside[1] in components and node.get(part) is None:
+            node[part] = {}
         if not isinstance(node.get(part), dict):
             known = [k for k, v in node.items() if isinstance(v, dict)]
-            raise UnknownName("profile key", path, known, close_names(part, known))
+            known += components if parents[:depth] == ["components"] else []
+            raise UnknownName("profile key", path, set(known), close_names(part, known))
         node = node[part]
     try:
         node[last] = yaml.safe_load(raw)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         raise SpecError("--set", f"the value of {path!r} is not valid YAML: {raw!r}") from None
 
 

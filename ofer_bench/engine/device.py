@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from ofer_bench.core.errors import SpecError
 
 
@@ -20,6 +23,19 @@ def choose_device(wanted: str | None) -> str:
     if kind == "cuda" and not torch.cuda.is_available():
         raise SpecError("--device", "no CUDA device is visible to torch", hint="use --device cpu, or check the driver")
     return wanted
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Compute float32 in float32: cuDNN convolves in TF32 by default, with 10 bits of mantissa."""
+    import torch
+
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def choose_profile(device: str, wanted: str | None, suites: str | None) -> str:

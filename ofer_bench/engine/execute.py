@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ofer_bench.core.errors import DatasetMissing, OferBenchError, StoreError
+from ofer_bench.engine.device import full_precision
 from ofer_bench.engine.pool import ComponentPool
 from ofer_bench.engine.progress import Progress
 from ofer_bench.engine.stages import Plan, Stage, Workspace
@@ -27,11 +28,14 @@ class Execution:
         return self.failures.get(stage_id)
 
 
-def execute(plan: Plan, store: Store, device: str, progress: Progress) -> Execution:
+def execute(
+    plan: Plan, store: Store, device: str, progress: Progress, *, missing_data_is_fatal: bool = True
+) -> Execution:
     """Make every stage of ``plan``. A failing stage takes only its dependants with it.
 
-    Missing data and a store that can't be written are raised, for no later stage could do better; whatever has
-    been stored until then stays.
+    A store that can't be written is raised, for no later stage could do better, and so is data that turns out
+    to be missing; without ``missing_data_is_fatal`` it fails its stage like anything else, which is right where
+    other data sets are at hand. Whatever has been stored until then stays.
     """
     done = Execution()
     for stage in plan.stages.values():
@@ -47,7 +51,17 @@ def execute(plan: Plan, store: Store, device: str, progress: Progress) -> Execut
         if lost is not None:
             done.failures[stage.id] = f"needs {lost}, which failed: {done.failures[lost]}"
             continue
-        _make(stage, store, pool, device, progress, done)
+        try:
+            _make(stage, store, pool, device, progress, done)
+        except StoreError:
+            raise
+        except Exception as error:
+            if missing_data_is_fatal and isinstance(error, DatasetMissing):
+                raise
+            # One failing plugin must not lose the results of the others.
+            known = isinstance(error, OferBenchError)
+            done.failures[stage.id] = str(error) if known else f"{type(error).__name__}: {error}"
+            progress.fail(stage.id, done.failures[stage.id])
     return done
 
 
@@ -61,14 +75,6 @@ def _make(stage: Stage, store: Store, pool: ComponentPool, device: str, progress
         return {"stage": stage.id, "seconds": round(time.perf_counter() - started, 2), **meta}
 
     progress.stage(stage.id)
-    try:
+    with full_precision():
         done.artefacts[stage.id] = store.produce(stage.kind, stage.key, write)
-    except (DatasetMissing, StoreError):
-        raise
-    except Exception as error:
-        # One failing plugin must not lose the results of the others.
-        known = isinstance(error, OferBenchError)
-        done.failures[stage.id] = str(error) if known else f"{type(error).__name__}: {error}"
-        progress.fail(stage.id, done.failures[stage.id])
-        return
     progress.finish(stage.id, time.perf_counter() - started)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from ofer_bench.core.errors import PluginError, UnknownName
 from ofer_bench.core.naming import close_names
 from ofer_bench.core.types import FaceSet
+from ofer_bench.engine.blueprint import Blueprint
 from ofer_bench.engine.config import RunConfig, load_profile, load_suite, system_spec
 from ofer_bench.engine.device import choose_device, choose_profile
 from ofer_bench.engine.execute import Execution, execute
 from ofer_bench.engine.files import read_faces, read_occluded
-from ofer_bench.engine.plan import Blueprint, Planner, compositions
+from ofer_bench.engine.plan import Planner, compositions
 from ofer_bench.engine.pool import ComponentPool
 from ofer_bench.engine.progress import Progress, Silent
 from ofer_bench.engine.system import System

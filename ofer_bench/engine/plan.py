@@ -1,14 +1,13 @@
-"""From suite, profile and data set to a plan of stages and a list of what is to be scored."""
+"""Plans the stages of one data set and one seed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from ofer_bench.core.errors import DatasetMissing
 from ofer_bench.core.types import Card
-from ofer_bench.engine.config import RunConfig, system_spec
+from ofer_bench.engine.blueprint import Blueprint, CellInfo
+from ofer_bench.engine.config import RunConfig
 from ofer_bench.engine.pool import ComponentRecipe
 from ofer_bench.engine.produce_data import occlude_producer, relevance_producer, split_producer
 from ofer_bench.engine.produce_models import (
@@ -18,54 +17,13 @@ from ofer_bench.engine.produce_models import (
     reconstruct_producer,
     train_producer,
 )
-from ofer_bench.engine.stages import Plan
-from ofer_bench.plugins.discovery import load_class, registry
-from ofer_bench.plugins.protocols import RELEVANCE
+from ofer_bench.plugins.discovery import COMPONENT_KINDS, load_class, registry
+from ofer_bench.plugins.protocols import RELEVANCE, Fingerprinted
 from ofer_bench.plugins.source import source_digest
 from ofer_bench.spec.datasets import Datasets
 from ofer_bench.spec.suite import OcclusionSpec
 
 PRECISION = "fp32"
-COMPONENT_KINDS = ("backbone", "detector", "reconstructor", "classifier")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellInfo:
-    """One cell of the benchmark: a split, occluded in one way and to one extent, or not at all."""
-
-    id: str
-    split: str
-    occluder: str
-    ratio: tuple[float, float]
-    family: str
-    split_stage: str
-    occlude_stage: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """A stage whose output is scored, and the identity of its row: detector, reconstructor, classifier, system."""
-
-    kind: str
-    stage: str
-    cell: CellInfo
-    seed: int
-    components: tuple[str, ...]
-    system: str = ""
-    detector: str = ""
-    reconstructor: str = ""
-    classifier: str = ""
-
-
-@dataclass(slots=True)
-class Blueprint:
-    """A plan with its cells and outcomes; ``blocked`` maps data sets that are not there to what to do about it."""
-
-    plan: Plan = field(default_factory=Plan)
-    cells: dict[str, CellInfo] = field(default_factory=dict)
-    outcomes: list[Outcome] = field(default_factory=list)
-    recipes: dict[str, ComponentRecipe] = field(default_factory=dict)
-    blocked: dict[str, str] = field(default_factory=dict)
 
 
 class Planner:
@@ -86,8 +44,8 @@ class Planner:
         dataset = self._datasets.named(name)
         card = registry().card(dataset.reader, kind="dataset")
         reader = load_class(card)(name, dataset, self.config.profile)
-        params = {"reader": _identity(card), "part": reader.fingerprint(part)}
-        return self.plan.add(stage_id, "split", params, (), split_producer(reader, part))
+        params = {"reader": _identity(card), "part": reader.fingerprint(part), "device": self.config.device_type}
+        return self.plan.add(stage_id, "split", params, (), split_producer(card, reader, part))
 
     def component(self, component_id: str) -> tuple[str, ComponentRecipe]:
         """Plan training a component and everything it stands on."""
@@ -115,6 +73,10 @@ class Planner:
         self.blueprint.recipes[stage_id] = recipe
         return stage_id, recipe
 
+    def trained(self, *components: str) -> Mapping[str, str]:
+        """Return the training stage of each component, planned if need be."""
+        return {name: self.component(name)[0] for name in components}
+
     def clean_cell(self) -> CellInfo:
         """Plan the test faces as they are."""
         cell = CellInfo(
@@ -126,8 +88,7 @@ class Planner:
             split_stage=self.split("test"),
             occlude_stage=None,
         )
-        self.blueprint.cells[cell.id] = cell
-        return cell
+        return self._listed(cell)
 
     def family(self, name: str) -> list[CellInfo]:
         """Plan all cells of an occlusion family of the suite; --split may leave none."""
@@ -141,14 +102,14 @@ class Planner:
         card = registry().card(spec.occluder, kind="occluder")
         relevance = self._relevance() if RELEVANCE in card.capability else None
         test, train = self.split("test"), self.split("train")
-        extent = f"{ratio[0]:.2f}" if ratio[0] == ratio[1] else f"{ratio[0]:.2f}-{ratio[1]:.2f}"
-        label = f"{family}-{extent}"
+        label = f"{family}-{_extent(ratio)}"
         seeds = (self.config.suite.name, self.config.suite.version, self.data, spec.occluder, label)
         params = {
             "occluder": _identity(card),
             "ratio": list(ratio),
             "patch_size": self.config.profile.patch_size,
             "params": spec.params,
+            "files": _fingerprint(card, spec.params),
             "seeds": list(seeds),
         }
         producer = occlude_producer(
@@ -174,7 +135,11 @@ class Planner:
             split_stage=test,
             occlude_stage=stage,
         )
-        self.blueprint.cells[cell.id] = cell
+        return self._listed(cell)
+
+    def _listed(self, cell: CellInfo) -> CellInfo:
+        """Seeds share a cell's name, and the first one's stands for it in the list; each goes on with its own."""
+        self.blueprint.cells.setdefault(cell.id, cell)
         return cell
 
     def _relevance(self) -> str:
@@ -224,7 +189,13 @@ class Planner:
         return label if len(self.config.datasets) == 1 else f"{self.data}-{label}"
 
     def _numerics(self) -> dict[str, Any]:
-        return {"device": self.config.device, "precision": PRECISION}
+        return {"device": self.config.device_type, "precision": PRECISION}
+
+
+def _extent(ratio: tuple[float, float]) -> str:
+    """Name a ratio by two decimals, or by as many as it has; the label seeds the occlusions, so it must tell."""
+    low, high = (f"{r:.2f}" if round(r, 2) == r else f"{r:g}" for r in ratio)
+    return low if low == high else f"{low}-{high}"
 
 
 def _identity(card: Card) -> Mapping[str, str]:
@@ -232,101 +203,12 @@ def _identity(card: Card) -> Mapping[str, str]:
     return {"id": card.id, "version": card.version, "source": source_digest(card.load.partition(":")[0])}
 
 
-def plan_run(config: RunConfig, datasets: Datasets) -> Blueprint:
-    """Plan everything that ``config`` asks for.
-
-    Of several data sets one that is missing is blocked and stays visible; DatasetMissing is raised when none is there.
-    """
-    blueprint = Blueprint()
-    for data in config.datasets:
-        try:
-            for seed in range(config.seeds):
-                _plan_tasks(Planner(config, data, datasets, seed, blueprint))
-        except DatasetMissing as missing:
-            blueprint.blocked[data] = str(missing)
-            if len(blueprint.blocked) == len(config.datasets):
-                raise
-    return blueprint
-
-
-def _plan_tasks(planner: Planner) -> None:
-    suite, outcomes = planner.config.suite, planner.blueprint.outcomes
-    if suite.detection:
-        for cell in _cells(planner, suite.detection.families):
-            for detector in suite.detection.detectors:
-                outcomes.append(
-                    Outcome(
-                        kind="detection",
-                        stage=planner.detect(detector, cell),
-                        cell=cell,
-                        seed=planner.seed,
-                        components=(detector,),
-                        detector=detector,
-                    )
-                )
-    if suite.reconstruction:
-        for cell in _cells(planner, suite.reconstruction.families):
-            for reconstructor in suite.reconstruction.reconstructors:
-                _plan_reconstruction(planner, reconstructor, cell)
-    if suite.recognition:
-        wanted = not planner.config.splits or planner.data in planner.config.splits
-        cells = ([planner.clean_cell()] if wanted else []) + _cells(planner, suite.recognition.families)
-        for cell in cells:
-            for system in suite.recognition.systems:
-                _plan_system(planner, system, cell)
-
-
-def _cells(planner: Planner, families: list[str]) -> list[CellInfo]:
-    return [cell for name in families for cell in planner.family(name)]
-
-
-def _plan_reconstruction(planner: Planner, reconstructor: str, cell: CellInfo) -> None:
-    task = planner.config.suite.reconstruction
-    assert task is not None
-    restored = planner.reconstruct(reconstructor, cell, detector=None, tau=task.tau)
-    identity: dict[str, Any] = {
-        "cell": cell,
-        "seed": planner.seed,
-        "detector": "oracle",
-        "reconstructor": reconstructor,
-    }
-    planner.blueprint.outcomes.append(
-        Outcome(kind="reconstruction", stage=restored, components=(reconstructor,), **identity)
-    )
-    name = f"oracle+{reconstructor}+{task.classifier}"
-    predicted = planner.predict(task.classifier, cell, restored=restored, name=name)
-    planner.blueprint.outcomes.append(
-        Outcome(
-            kind="recognition",
-            stage=predicted,
-            components=(reconstructor, task.classifier),
-            classifier=task.classifier,
-            **identity,
-        )
-    )
+def _fingerprint(card: Card, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What an occluder says of files that its ``params`` name; without params the class need not be loaded."""
+    occluder = load_class(card)() if params else None
+    return occluder.fingerprint(params) if isinstance(occluder, Fingerprinted) else {}
 
 
 def compositions() -> Mapping[str, Mapping[str, str]]:
     """Return what the registered systems are composed of."""
     return {e.card.id: e.card.composition for e in registry().of_kind("system")}
-
-
-def _plan_system(planner: Planner, system: str, cell: CellInfo) -> None:
-    spec = system_spec(planner.config.suite, system, compositions())
-    restored = None
-    if spec.reconstructor:
-        restored = planner.reconstruct(spec.reconstructor, cell, detector=spec.detector)
-    components = tuple(name for name in (spec.detector, spec.reconstructor, spec.classifier) if name)
-    planner.blueprint.outcomes.append(
-        Outcome(
-            kind="recognition",
-            stage=planner.predict(spec.classifier, cell, restored=restored, name=system),
-            cell=cell,
-            seed=planner.seed,
-            components=components,
-            system=system,
-            detector=spec.detector or "",
-            reconstructor=spec.reconstructor or "",
-            classifier=spec.classifier,
-        )
-    )

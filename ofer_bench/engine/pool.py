@@ -41,10 +41,6 @@ class ComponentPool:
         with torch_seed(seed):
             return load_class(recipe.card)(recipe.settings, upstream).to(self.device)
 
-    def clear(self) -> None:
-        """Forget all components."""
-        self._loaded.clear()
-
 
 class ComponentRecipe:
     """How to build one component: card, sizes, and the training stages of what it stands on."""

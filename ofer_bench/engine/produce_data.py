@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ofer_bench.core.types import Card
+from ofer_bench.engine.checks import check_split
 from ofer_bench.engine.files import read_faces, write_occluded, write_split
 from ofer_bench.engine.pool import ComponentRecipe
 from ofer_bench.engine.stages import Workspace
@@ -18,11 +19,13 @@ from ofer_bench.plugins.protocols import OcclusionRequest
 Producer = Callable[[Workspace, Path], Mapping[str, Any]]
 
 
-def split_producer(reader: Any, part: str) -> Producer:
+def split_producer(card: Card, reader: Any, part: str) -> Producer:
     """Read one part of a data set."""
 
     def produce(work: Workspace, folder: Path) -> Mapping[str, Any]:
-        return write_split(folder, reader.read(part, work.device, work.advance))
+        data = reader.read(part, work.device, work.advance)
+        check_split(card.id, data)
+        return write_split(folder, data)
 
     return produce
 

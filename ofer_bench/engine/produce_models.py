@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ofer_bench.core.errors import SpecError
 from ofer_bench.core.expressions import EXPRESSIONS
 from ofer_bench.core.pixels import to_bytes
 from ofer_bench.core.seeding import torch_seed
 from ofer_bench.core.types import FaceBatch, FaceSet
+from ofer_bench.engine.checks import check_detection, check_prediction, check_reconstruction
 from ofer_bench.engine.files import read_faces, read_occluded, read_unreadable
 from ofer_bench.engine.pool import ComponentRecipe, save_component
 from ofer_bench.engine.produce_data import Producer
@@ -47,7 +49,13 @@ class _Log:
 
     def log(self, step: int, **values: float) -> None:
         """Keep the values of one step."""
-        self.rows.append({"step": step, **values})
+        # NumPy and torch scalars are welcome; JSON knows neither, and a training must not be lost over its log.
+        self.rows.append({"step": step, **{name: float(value) for name, value in values.items()}})
+
+    @property
+    def selection(self) -> str:
+        """Which state of the component was kept; only a training that selects has a ``score`` to log."""
+        return "best validation epoch" if any("score" in row for row in self.rows) else "end of training"
 
 
 def train_producer(component: ComponentRecipe, recipe: Recipe | None, seed: int, train: str, val: str) -> Producer:
@@ -57,18 +65,28 @@ def train_producer(component: ComponentRecipe, recipe: Recipe | None, seed: int,
         model = work.pool.build(component, seed)
         log = _Log(work)
         if isinstance(model, Trainable):
-            used = recipe or Recipe(epochs=1, batch_size=64, lr=1e-3)
+            if recipe is None:
+                raise _no_recipe(component.card.id)
             with torch_seed(seed):
-                model.fit(read_faces(work.artefact(train).path), read_faces(work.artefact(val).path), used, seed, log)
+                model.fit(read_faces(work.artefact(train).path), read_faces(work.artefact(val).path), recipe, seed, log)
         (folder / "log.json").write_text(json.dumps(log.rows, indent=1), encoding="utf-8")
-        state = model.state_dict()
         return {
             "component": component.card.id,
             "weights_digest": save_component(model, folder),
-            "parameters": int(sum(t.numel() for t in state.values() if t.is_floating_point())),
+            "parameters": sum(p.numel() for p in model.parameters()) if isinstance(model, nn.Module) else 0,
+            "selection": log.selection,
         }
 
     return produce
+
+
+def _no_recipe(component: str) -> SpecError:
+    example = "{epochs: 10, batch_size: 64, lr: 1e-3}"
+    return SpecError(
+        "profile",
+        f"{component!r} has to be trained, and the profile has no recipe for it",
+        hint=f"add components.{component}.recipe to the profile, or --set 'components.{component}.recipe={example}'",
+    )
 
 
 class Cell:
@@ -112,6 +130,7 @@ def detect_producer(cell: Cell, stage: str, detector: ComponentRecipe, batch_siz
         score, mask, coverage, threshold = [], [], [], 0.0
         for batch in _batches(cell.open(work), batch_size, work):
             found = model.detect(FaceBatch(image=batch.image, sample_id=batch.sample_id))
+            check_detection(detector.card.id, found, len(batch), detector.settings.grid)
             score.append(found.score.float().cpu().numpy())
             mask.append(found.mask_patch.cpu().numpy())
             coverage.append(patch_coverage(_true_mask(batch), detector.settings.patch_size).cpu().numpy())
@@ -127,7 +146,8 @@ def detect_producer(cell: Cell, stage: str, detector: ComponentRecipe, batch_siz
 def reconstruct_producer(
     cell: Cell, stage: str, reconstructor: ComponentRecipe, batch_size: int, *, detected: str | None, tau: float
 ) -> Producer:
-    """Restore a cell under the detected masks, or under the true ones (patches covered by more than ``tau``).
+    """Restore a cell under the detected masks, or under the true ones (patches that are :func:`occluded`
+    at ``tau``).
 
     Under the true masks only the truly occluded pixels are taken from the restored image, and quality is measured.
     """
@@ -145,6 +165,7 @@ def reconstruct_producer(
                 hole = torch.from_numpy(masks[start : start + len(batch)]).to(work.device)
             start += len(batch)
             restored = model.reconstruct(FaceBatch(image=batch.image, sample_id=batch.sample_id), hole)
+            check_reconstruction(reconstructor.card.id, restored, batch)
             table = {"hole_ratio": hole.float().mean(dim=(1, 2))}
             kept = restored.composited
             if masks is None:
@@ -192,8 +213,9 @@ def predict_producer(
             hole_ratio = pd.read_parquet(folder_in / "quality.parquet")["hole_ratio"].to_numpy()
         rows = []
         for batch in _batches(shown, batch_size, work):
-            logits = model.predict(FaceBatch(image=batch.image, sample_id=batch.sample_id)).logits
-            rows.append(logits.double().softmax(dim=1).cpu().numpy())
+            prediction = model.predict(FaceBatch(image=batch.image, sample_id=batch.sample_id))
+            check_prediction(classifier.card.id, prediction, batch)
+            rows.append(prediction.logits.double().softmax(dim=1).cpu().numpy())
         table = _prediction_table(faces, np.concatenate(rows), mask_ratio, hole_ratio)
         lost = read_unreadable(work.artefact(cell.split).path)
         if len(lost):

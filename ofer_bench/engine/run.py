@@ -13,13 +13,16 @@ from typing import Any
 from ofer_bench import __version__
 from ofer_bench.core.hashing import digest
 from ofer_bench.core.naming import file_name
-from ofer_bench.engine.config import RunConfig
+from ofer_bench.engine.blueprint import Blueprint
+from ofer_bench.engine.config import PROFILES, SUITES, RunConfig, load_profile, load_suite
+from ofer_bench.engine.device import choose_profile
 from ofer_bench.engine.execute import Execution, execute
-from ofer_bench.engine.plan import Blueprint, plan_run
 from ofer_bench.engine.progress import Progress
 from ofer_bench.engine.samples import write_samples
 from ofer_bench.engine.score import failures_of, score
+from ofer_bench.engine.tasks import plan_run
 from ofer_bench.spec.datasets import Datasets
+from ofer_bench.spec.yaml_io import packaged_names
 from ofer_bench.store.artefacts import Store
 from ofer_bench.store.records import records_frame, run_id, write_records
 from ofer_bench.store.rundir import RunDirectory
@@ -39,10 +42,12 @@ def run_suite(
     config: RunConfig, datasets: Datasets, store: Store, out: Path, command: list[str], progress: Progress
 ) -> RunResult:
     """Plan, execute, score and write the run directory ``out`` (without the report)."""
-    directory = RunDirectory(out)
     started = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
     blueprint = plan_run(config, datasets)
     identity = run_id(config.describe(), started)
+    directory = RunDirectory(out)
+    # What an earlier run left here must not be taken for this one's, should this one end halfway or be smaller.
+    directory.clear("records.*", "predictions/*.parquet", "samples/*.npz")
     summary: dict[str, Any] = {
         "status": "started",
         "run_id": identity,
@@ -50,16 +55,16 @@ def run_suite(
         "suite": config.suite.name,
         "suite_version": config.suite.version,
         "profile": config.profile.name,
-        "seed": 0,
         "seeds": config.seeds,
-        "device": config.device,
+        "device": config.device_type,
         "command": command,
         "config": config.describe(),
     }
     directory.write_json("run.json", summary)
     directory.write_json("env.json", environment())
     clock = time.perf_counter()
-    execution = execute(blueprint.plan, store, config.device, progress)
+    single = len(config.datasets) == 1
+    execution = execute(blueprint.plan, store, config.device, progress, missing_data_is_fatal=single)
     write_records(records_frame(score(config, blueprint, execution, identity)), out)
     write_samples(config, blueprint, execution, out / "samples" / "qualitative.npz")
     summary.update(
@@ -122,6 +127,22 @@ def _link_predictions(blueprint: Blueprint, execution: Execution, directory: Run
 
 def default_out(config: RunConfig) -> Path:
     """``runs/SUITE-PROFILE``, with a digest when the run is not the plain one; the same command finds it again."""
-    plain = config.datasets == ("ParaFace",) and not config.splits and config.seeds == 1
-    suffix = "" if plain else f"-{digest(config.describe())[:6]}"
+    suffix = "" if _is_plain(config) else f"-{digest(config.describe())[:6]}"
     return Path("runs") / f"{config.suite.name}-{config.profile.name}{suffix}"
+
+
+def _is_plain(config: RunConfig) -> bool:
+    """Whether this is a shipped suite in full, with a shipped profile on the device it is meant for."""
+    suite, profile = config.suite.name, config.profile.name
+    if suite not in packaged_names(SUITES) or profile not in packaged_names(PROFILES):
+        return False
+    shipped = load_suite(suite)
+    plain = RunConfig(
+        suite=shipped,
+        profile=load_profile(profile),
+        datasets=("ParaFace",),
+        splits=(),
+        seeds=1,
+        device="cpu" if profile == choose_profile("cpu", None, shipped.profile) else "cuda",
+    )
+    return config.describe() == plain.describe()

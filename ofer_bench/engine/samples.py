@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ofer_bench.engine.blueprint import Blueprint, CellInfo, Outcome
 from ofer_bench.engine.config import RunConfig
 from ofer_bench.engine.execute import Execution
 from ofer_bench.engine.files import read_faces
-from ofer_bench.engine.plan import Blueprint, CellInfo, Outcome
+from ofer_bench.store.rundir import in_one_step
 
 
 def write_samples(config: RunConfig, blueprint: Blueprint, execution: Execution, target: Path) -> None:
@@ -24,21 +25,25 @@ def write_samples(config: RunConfig, blueprint: Blueprint, execution: Execution,
     rows = _rows(clean.label, config.suite.qualitative)
     assert cell.occlude_stage is not None and task is not None
     occluded = np.load(execution.artefacts[cell.occlude_stage].path / "image.npy", mmap_mode="r")
+    unoccluded = next(
+        (c.id for c in blueprint.cells.values() if c.split_stage == cell.split_stage and c.occlude_stage is None), ""
+    )
     columns: list[tuple[str, np.ndarray, np.ndarray | None]] = [
-        ("clean", clean.image[rows], _predictions(blueprint, execution, "clean", task.classifier, rows)),
+        ("clean", clean.image[rows], _predictions(blueprint, execution, unoccluded, task.classifier, rows)),
         ("occluded", occluded[rows], _predictions(blueprint, execution, cell.id, task.classifier, rows)),
     ]
     columns += _detections(outcomes, execution, rows, clean.image_size)
     columns += _reconstructions(outcomes, execution, rows)
     none = np.full(len(rows), -1)
-    np.savez_compressed(
-        target,
-        image=np.stack([image for _, image, _ in columns], axis=1),
-        column=np.array([name for name, _, _ in columns]),
-        row=np.array([clean.sample_id[r] for r in rows]),
-        label=clean.label[rows],
-        predicted=np.stack([none if p is None else p for _, _, p in columns], axis=1),
-    )
+    with in_one_step(target) as partial:
+        np.savez_compressed(
+            partial,
+            image=np.stack([image for _, image, _ in columns], axis=1),
+            column=np.array([name for name, _, _ in columns]),
+            row=np.array([clean.sample_id[r] for r in rows]),
+            label=clean.label[rows],
+            predicted=np.stack([none if p is None else p for _, _, p in columns], axis=1),
+        )
 
 
 def _available(cell: CellInfo, execution: Execution) -> bool:

@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 
 from ofer_bench.core.expressions import EXPRESSIONS
+from ofer_bench.engine.blocked import HEADLINE, blocked_rows
+from ofer_bench.engine.blueprint import Blueprint, Outcome
 from ofer_bench.engine.config import RunConfig
 from ofer_bench.engine.execute import Execution
-from ofer_bench.engine.plan import PRECISION, Blueprint, Outcome
+from ofer_bench.engine.plan import PRECISION
 from ofer_bench.metrics.detection import detection_metrics
 from ofer_bench.metrics.info import MetricInfo, detection_info, metric_info
 from ofer_bench.metrics.recognition import recognition_metrics
+from ofer_bench.occlusion.patches import occluded
 from ofer_bench.stats.intervals import mean_interval, wilson_interval
 
 Row = dict[str, Any]
@@ -41,41 +44,24 @@ def score(config: RunConfig, blueprint: Blueprint, execution: Execution, run_id:
         identity = _identity(config, outcome, execution, run_id)
         problem = execution.failed(outcome.stage)
         if problem is not None:
-            metric = {"detection": "patch_auroc", "reconstruction": "psnr", "recognition": "accuracy"}[outcome.kind]
-            rows.append({**identity, "metric": metric, "status": "failed", "note": problem})
+            rows.append({**identity, "metric": HEADLINE[outcome.kind], "status": "failed", "note": problem})
             continue
         folder = execution.artefacts[outcome.stage].path
-        rows += [{**identity, **values} for values in _SCORERS[outcome.kind](folder, config)]
-    return rows + [row for data, why in blueprint.blocked.items() for row in _blocked(config, data, why, run_id)]
-
-
-def _blocked(config: RunConfig, data: str, why: str, run_id: str) -> Iterator[Row]:
-    """One row per system and split of a data set that is not there."""
-    task = config.suite.recognition
-    families = [config.suite.occlusions[name] for name in task.families] if task else []
-    splits = {data: "", **{f.split.replace("{data}", data): f.occluder for f in families}}
-    for system in task.systems if task else []:
-        for split, occluder in splits.items():
-            yield {
-                "run_id": run_id,
-                "suite": f"{config.suite.name}-{config.suite.version}",
-                "split": split,
-                "occluder": occluder if split != data else "",
-                "system": system,
-                "profile": config.profile.name,
-                "metric": "accuracy",
-                "status": "blocked",
-                "note": why,
-            }
+        split = execution.artefacts.get(outcome.cell.split_stage)
+        lost = split.meta["n_unreadable"] if split else 0
+        rows += [{**identity, **values} for values in _SCORERS[outcome.kind](folder, config, lost)]
+    for data, why in blueprint.blocked.items():
+        rows += [{"run_id": run_id, "note": why, **row} for row in blocked_rows(config, data)]
+    return rows
 
 
 def _identity(config: RunConfig, outcome: Outcome, execution: Execution, run_id: str) -> Row:
     cell = outcome.cell
-    weights = {}
-    for component in outcome.components:
-        stage = next((s for s in execution.artefacts if _trains(s, component, outcome.seed)), None)
-        if stage is not None:
-            weights[component] = execution.artefacts[stage].meta["weights_digest"]
+    trained = {
+        component: execution.artefacts[stage].meta
+        for component, stage in outcome.components.items()
+        if stage in execution.artefacts
+    }
     split = execution.artefacts.get(cell.split_stage)
     return {
         "run_id": run_id,
@@ -91,17 +77,19 @@ def _identity(config: RunConfig, outcome: Outcome, execution: Execution, run_id:
         "classifier": outcome.classifier,
         "profile": config.profile.name,
         "seed": outcome.seed,
-        "selection": "best validation epoch",
-        "weights_digest": " ".join(f"{name}:{digest[:12]}" for name, digest in weights.items()),
+        "selection": _selection({component: meta["selection"] for component, meta in trained.items()}),
+        "weights_digest": " ".join(f"{name}:{meta['weights_digest'][:12]}" for name, meta in trained.items()),
         "weights_origin": "trained by this suite from random weights",
-        "device": config.device,
+        "device": config.device_type,
         "precision": PRECISION,
         "batch_size": config.profile.eval_batch_size,
     }
 
 
-def _trains(stage_id: str, component: str, seed: int) -> bool:
-    return stage_id.startswith("train/") and stage_id.endswith(f"/{component}/seed{seed}")
+def _selection(selections: Mapping[str, str]) -> str:
+    """One phrase where all components agree, else one per component."""
+    distinct = list(dict.fromkeys(selections.values()))
+    return distinct[0] if len(distinct) == 1 else "; ".join(f"{name}: {text}" for name, text in selections.items())
 
 
 def _values(info: MetricInfo, value: float, definition: str | None = None) -> Row:
@@ -116,32 +104,42 @@ def _values(info: MetricInfo, value: float, definition: str | None = None) -> Ro
     }
 
 
-def _detection(folder: Path, config: RunConfig) -> Iterator[Row]:
+def _detection(folder: Path, config: RunConfig, lost: int) -> Iterator[Row]:
+    """Patches of faces that could not be read count as failed; no score can be right or wrong there."""
     task = config.suite.detection
     assert task is not None
-    occluded = np.load(folder / "coverage.npy") >= task.tau
+    truth = occluded(np.load(folder / "coverage.npy"), task.tau)
     score, found = np.load(folder / "score.npy"), np.load(folder / "mask_patch.npy")
-    values = detection_metrics(score, found, occluded)
+    values = detection_metrics(score, found, truth)
     for info in detection_info(task.tau):
-        yield {**_values(info, values[info.name]), "n": int(occluded.size)}
+        yield {**_values(info, values[info.name]), "n": int(truth.size), "n_failed": lost * int(truth[0].size)}
 
 
-def _reconstruction(folder: Path, config: RunConfig) -> Iterator[Row]:
+def _reconstruction(folder: Path, config: RunConfig, lost: int) -> Iterator[Row]:
+    """Mean over the faces that have a finite value; the note says which others there were."""
     table = pd.read_parquet(folder / "quality.parquet")
     for definition in table.columns.drop(["sample_id", "hole_ratio"]):
-        values = table[definition].to_numpy()
-        values = values[np.isfinite(values)]
+        measured = table[definition].to_numpy()
+        values = measured[np.isfinite(measured)]
         interval = mean_interval(values)
         yield {
             **_values(metric_info(definition), float(values.mean()) if len(values) else float("nan")),
             "n": len(values),
+            "n_failed": lost,
+            "note": _left_out(holeless=int(np.isnan(measured).sum()), exact=int(np.isposinf(measured).sum())),
             "ci_lo": interval.low,
             "ci_hi": interval.high,
             "ci_method": interval.method,
         }
 
 
-def _recognition(folder: Path, config: RunConfig) -> Iterator[Row]:
+def _left_out(*, holeless: int, exact: int) -> str:
+    reasons = {"without a hole": holeless, "restored exactly, with infinite PSNR": exact}
+    parts = [f"{count} {reason}" for reason, count in reasons.items() if count]
+    return f"Faces left out of the mean: {'; '.join(parts)}." if parts else ""
+
+
+def _recognition(folder: Path, config: RunConfig, lost: int) -> Iterator[Row]:
     table = pd.read_parquet(folder / "predictions.parquet")
     label, predicted = table["label"].to_numpy(), table["predicted"].to_numpy()
     common = {"n": len(table), "n_failed": int((predicted < 0).sum())}

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ofer_bench.core.errors import SpecError
 from ofer_bench.core.hashing import digest
 from ofer_bench.store.artefacts import Artefact
 
 if TYPE_CHECKING:
     from ofer_bench.engine.pool import ComponentPool
 
-SCHEMA = {"split": 2, "train": 1, "relevance": 1, "occlude": 1, "detect": 1, "reconstruct": 1, "predict": 1}
+SCHEMA = {"split": 3, "train": 2, "relevance": 2, "occlude": 2, "detect": 2, "reconstruct": 2, "predict": 2}
 """Raise a number when the harness changes what a kind of stage writes: its old artefacts are then left aside."""
 
 
@@ -52,9 +53,23 @@ class Plan:
         inputs: tuple[str, ...],
         produce: Callable[[Workspace, Path], Mapping[str, Any]],
     ) -> str:
-        """Add a stage unless it is there; its key digests kind, schema, parameters and the keys of its inputs."""
-        if stage_id not in self.stages:
-            inputs_by_id = {name: self.stages[name].key for name in inputs}
-            key = digest({"kind": kind, "schema": SCHEMA[kind], "params": params, "inputs": inputs_by_id})
-            self.stages[stage_id] = Stage(id=stage_id, kind=kind, key=key, inputs=inputs, produce=produce)
-        return stage_id
+        """Add a stage unless it is there; its key digests kind, schema, parameters and the keys of its inputs.
+
+        What stages are called stays out of the key: names depend on what else is planned. SpecError for one
+        name on two different stages.
+        """
+        keys = [self.stages[name].key for name in inputs]
+        key = digest({"kind": kind, "schema": SCHEMA[kind], "params": params, "inputs": keys})
+        return self._put(Stage(id=stage_id, kind=kind, key=key, inputs=inputs, produce=produce))
+
+    def merge(self, other: Plan) -> None:
+        """Add the stages of another plan; those that both have must be the same."""
+        for stage in other.stages.values():
+            self._put(stage)
+
+    def _put(self, stage: Stage) -> str:
+        if self.stages.setdefault(stage.id, stage).key != stage.key:
+            raise SpecError(
+                "suite", f"two different stages are called {stage.id}", hint="name data sets and families apart"
+            )
+        return stage.id

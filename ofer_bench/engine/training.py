@@ -34,18 +34,21 @@ def optimiser(parameters: Iterable[nn.Parameter], recipe: Recipe) -> torch.optim
 
 
 def shuffled_batches(size: int, batch_size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Yield index arrays of one shuffled epoch; a last batch of one sample is left out (batch norm needs two)."""
+    """Yield index arrays of one shuffled epoch.
+
+    A last batch of one sample is left out (batch norm needs two) unless there are no others.
+    """
     order = rng.permutation(size)
     for start in range(0, size, batch_size):
         index = order[start : start + batch_size]
-        if len(index) > 1 or size == 1:
+        if len(index) > 1 or min(size, batch_size) == 1:
             yield index
 
 
 def steps_per_epoch(size: int, batch_size: int) -> int:
     """Number of batches that :func:`shuffled_batches` yields."""
     full, rest = divmod(size, batch_size)
-    return full + (rest > 1 or size == 1)
+    return full + (rest > 1 or rest == size == 1)
 
 
 def fit_epochs(

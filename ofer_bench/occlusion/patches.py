@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+Coverage = TypeVar("Coverage", Tensor, np.ndarray)
 
 
 def patch_mask_to_pixels(mask_patch: Tensor, patch_size: int) -> Tensor:
@@ -17,10 +22,14 @@ def patch_coverage(mask_px: Tensor, patch_size: int) -> Tensor:
     return F.avg_pool2d(mask_px.to(torch.float32), patch_size)[:, 0]
 
 
-def pixel_mask_to_patches(mask_px: Tensor, patch_size: int, tau: float = 0.5) -> Tensor:
-    """Call a patch occluded when at least ``tau`` of its pixels are: bool [B,1,H,W] -> bool [B,G,G].
+def occluded(coverage: Coverage, tau: float) -> Coverage:
+    """Say which patches count as occluded, given their ``coverage`` in [0,1] (tensor or array): bool of its shape.
 
-    ``tau = 0`` asks for any overlap at all.
+    From a share of ``tau`` on; ``tau = 0`` asks for any overlap at all.
     """
-    coverage = patch_coverage(mask_px, patch_size)
     return coverage > 0 if tau == 0 else coverage >= tau
+
+
+def pixel_mask_to_patches(mask_px: Tensor, patch_size: int, tau: float = 0.5) -> Tensor:
+    """Call patches :func:`occluded` by the share of their pixels that are: bool [B,1,H,W] -> bool [B,G,G]."""
+    return occluded(patch_coverage(mask_px, patch_size), tau)

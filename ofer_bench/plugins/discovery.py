@@ -14,6 +14,7 @@ from ofer_bench.core.naming import close_names
 from ofer_bench.core.types import Card
 
 GROUPS = ("systems", "occluders", "datasets")
+COMPONENT_KINDS = ("backbone", "detector", "reconstructor", "classifier")
 BUILT_IN = "ofer-bench"
 
 

@@ -44,7 +44,10 @@ class TrainingSink(Protocol):
         ...
 
     def log(self, step: int, **values: float) -> None:
-        """Keep named values of one step or epoch."""
+        """Keep named values of one step or epoch.
+
+        ``score`` is for the validation score by which ``fit`` selects the epoch that it keeps, and for nothing else.
+        """
         ...
 
 
@@ -131,4 +134,13 @@ class Occluder(Protocol):
 
     def apply(self, image: np.ndarray, occlusion: Occlusion) -> np.ndarray:
         """Return a new occluded image uint8 [H,W,3]; pixels outside ``occlusion.mask`` stay as they are."""
+        ...
+
+
+@runtime_checkable
+class Fingerprinted(Protocol):
+    """An occluder whose options name files: when those change, the occlusions are made anew."""
+
+    def fingerprint(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return as JSON what identifies the files that ``params`` name; empty without any."""
         ...

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ofer_bench.core.hashing import digest, file_digest
 
-_API = "ofer_bench.api"
+_HARNESS = ("ofer_bench.api", "ofer_bench.core", "ofer_bench.spec")
 _PROJECT = ("ofer_bench", "ofer_baselines", "ofer_occluders")
 
 
@@ -18,15 +18,15 @@ _PROJECT = ("ofer_bench", "ofer_baselines", "ofer_occluders")
 def source_digest(module: str) -> str:
     """Digest ``module`` and, transitively, what it imports of its own top-level package and of this project.
 
-    Follows imports inside functions too. ``ofer_bench.api`` is where it stops: the harness is versioned by the
-    schema numbers of its stages.
+    Follows imports inside functions too. It stops at the harness (``ofer_bench.api``, ``core``, ``spec``), which is
+    versioned by the schema numbers of its stages.
     """
     followed = {*_PROJECT, module.partition(".")[0]}
     files: dict[str, str] = {}
     queue = [module]
     while queue:
         name = queue.pop()
-        if name in files or name == _API or name.startswith(f"{_API}."):
+        if name in files or any(name == part or name.startswith(f"{part}.") for part in _HARNESS):
             continue
         path = _path(name)
         if path is not None:
@@ -50,13 +50,14 @@ def _path(name: str) -> Path | None:
 
 
 def _imports(path: Path, module: str) -> list[str]:
-    package = module.split(".")
+    # The dots of a relative import count from the package that holds the module; a package's own code lies in it.
+    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     names: list[str] = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join(package[: len(package) - node.level]) if node.level else ""
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
             target = ".".join(part for part in (base, node.module or "") if part)
             names += [target, *(f"{target}.{alias.name}" for alias in node.names)]
     return names

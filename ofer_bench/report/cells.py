@@ -25,6 +25,10 @@ _AVERAGED = {
 }
 
 
+# Metrics in which a failed face can't count as wrong: there is nothing to measure.
+_WITHOUT_WRONG = ("patch_", "psnr", "ssim")
+
+
 @dataclass(slots=True)
 class FootnoteBook:
     """Collects the footnotes of one table; the same text keeps its mark."""
@@ -67,7 +71,12 @@ def cell_of(records: Sequence[Record], column: ColumnSpec, book: FootnoteBook) -
     failed = math.fsum(r["n_failed"] for r in usable if math.isfinite(r["n_failed"]))
     if failed:
         total = math.fsum(r["n"] for r in usable if math.isfinite(r["n"]))
-        notes.append(f"{failed:.0f} of {total:.0f} predictions failed and count as wrong.")
+        wrong = not str(usable[0]["metric"]).startswith(_WITHOUT_WRONG)
+        notes.append(
+            f"{failed:.0f} of {total:.0f} predictions failed and count as wrong."
+            if wrong
+            else f"{failed:.0f} measurements failed beside the {total:.0f} that count."
+        )
     if usable[0]["source"] == "measured":
         notes += list(dict.fromkeys(str(r["note"]) for r in usable if r["note"]))
     return Cell(

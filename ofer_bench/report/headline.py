@@ -68,7 +68,7 @@ def run_facts(info: Mapping[str, Any], records: Sequence[Record]) -> list[tuple[
     facts = [
         ("Suite", suite),
         ("Profile", str(info.get("profile", ""))),
-        ("Seed", str(info.get("seed", ""))),
+        ("Seeds", str(info.get("seeds", ""))),
         ("Device", str(info.get("device", ""))),
         ("Duration", _durations(info)),
         ("Data", "; ".join(_split_facts(records))),

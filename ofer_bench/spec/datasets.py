@@ -51,8 +51,9 @@ class Datasets(BaseModel):
 
 def load_datasets(path: Path | None = None) -> Datasets:
     """Read ``path``, else ``$OFER_BENCH_DATASETS``, else the file shipped with the project."""
-    chosen = path or (Path(os.environ["OFER_BENCH_DATASETS"]) if "OFER_BENCH_DATASETS" in os.environ else None)
-    return load_yaml(chosen or _shipped(), Datasets)
+    if path is None and "OFER_BENCH_DATASETS" in os.environ:
+        path = Path(os.environ["OFER_BENCH_DATASETS"]).expanduser()
+    return load_yaml(path or _shipped(), Datasets)
 
 
 def _shipped() -> Path:

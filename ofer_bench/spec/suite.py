@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _unique(values: list[Any]) -> list[Any]:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"{value!r} is named twice")
+    return values
+
+
+Names = Annotated[list[str], AfterValidator(_unique)]
+"""Every name gives rows of its own, so none may come twice."""
 
 
 class OcclusionSpec(_Strict):
@@ -18,7 +29,7 @@ class OcclusionSpec(_Strict):
     """
 
     occluder: str
-    ratios: list[tuple[float, float]] = Field(min_length=1)
+    ratios: Annotated[list[tuple[float, float]], AfterValidator(_unique)] = Field(min_length=1)
     split: str = "{data}"
     params: dict[str, Any] = Field(default_factory=dict)
 
@@ -53,31 +64,34 @@ class SystemSpec(_Strict):
 
 
 class DetectionTask(_Strict):
-    """Patch detection (paper Table 1) on occlusion ``families``; patches count as occluded from ``tau`` coverage."""
+    """Patch detection (paper Table 1) on occlusion ``families``; patches count as occluded from ``tau`` coverage.
 
-    detectors: list[str]
-    families: list[str]
+    ``tau = 0`` stands for any overlap at all.
+    """
+
+    detectors: Names = Field(min_length=1)
+    families: Names = Field(min_length=1)
     tau: float = Field(default=0.5, ge=0, le=1)
 
 
 class ReconstructionTask(_Strict):
     """Reconstruction with the true masks (Table 8), and the FER accuracy of ``classifier`` after it (Tables 2 and 9).
 
-    The networks are asked to restore the patches covered by more than ``tau``; of their output only the truly
-    occluded pixels replace the image's.
+    The networks are asked to restore the patches that are covered from ``tau`` on, 0 standing for any overlap; of
+    their output only the truly occluded pixels replace the image's.
     """
 
-    reconstructors: list[str]
-    families: list[str]
+    reconstructors: Names = Field(min_length=1)
+    families: Names = Field(min_length=1)
     classifier: str
     tau: float = Field(default=0.0, ge=0, le=1)
 
 
 class RecognitionTask(_Strict):
-    """Accuracy of whole systems, clean and on occlusion ``families`` (Table 3, Figure 1)."""
+    """Accuracy of whole systems, clean and on occlusion ``families``, if any (Table 3, Figure 1)."""
 
-    systems: list[str]
-    families: list[str]
+    systems: Names = Field(min_length=1)
+    families: Names
 
 
 class Suite(_Strict):

@@ -22,6 +22,12 @@ def parse_yaml(text: str, model: type[Model], source: str | Path) -> Model:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise SpecError(source, f"not valid YAML: {error.problem}", line=line) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise SpecError(source, f"not valid YAML: {error.reason}", line=line) from None
+    except (yaml.YAMLError, ValueError) as error:
+        # A value that only looks like a date or a number.
+        raise SpecError(source, f"not valid YAML: {error}", hint="quote it if it is a text") from None
     if not isinstance(value, dict):
         raise SpecError(source, "expected a mapping at the top", line=1)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from ofer_bench.core.hashing import file_digest
 
 MANIFEST = "artefact.json"
 SCHEMA = 1
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +47,12 @@ class Store:
         return self.root / "artefacts" / kind / key
 
     def find(self, kind: str, key: str) -> Artefact | None:
-        """Return a finished, undamaged artefact, or None."""
+        """Return a finished artefact whose files are all there in their full size, or None."""
         path = self.path(kind, key)
         try:
             manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
             complete = all((path / name).stat().st_size == size for name, (_, size) in manifest["files"].items())
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
         return Artefact(path=path, key=key, meta=manifest["meta"]) if complete else None
 
@@ -58,35 +60,56 @@ class Store:
         """Return the artefact, made by ``write(folder) -> meta`` unless it is there already.
 
         A second process asking for the same artefact waits and then finds it. What a killed process left
-        behind is thrown away.
+        behind is thrown away. StoreError when the store can't be written; whatever else ``write`` raises is its
+        own affair, a file that it did not find included.
         """
-        with self._lock(key):
+        with self._lock(kind, key):
             found = self.find(kind, key)
             if found is not None:
                 return found
             partial, final = self.root / "partial" / key, self.path(kind, key)
             shutil.rmtree(partial, ignore_errors=True)
-            try:
+            with self._writing(kind, key):
                 partial.mkdir(parents=True)
+            try:
                 meta = dict(write(partial))
+            except OSError as error:
+                if error.errno in _UNWRITABLE:
+                    raise self._unwritable(kind, key, error) from error
+                raise
+            with self._writing(kind, key):
                 _seal(partial, meta)
                 final.parent.mkdir(parents=True, exist_ok=True)
                 shutil.rmtree(final, ignore_errors=True)
                 partial.rename(final)
                 _sync(final.parent)
-            except OSError as error:
-                raise StoreError(
-                    f"{kind} {key} can't be written to {self.root}: {error.strerror or error}",
-                    hint="free disk space, or set OFER_BENCH_STORE to another folder; then run the same command",
-                ) from error
             return Artefact(path=final, key=key, meta=meta)
 
     @contextmanager
-    def _lock(self, key: str) -> Iterator[None]:
+    def _lock(self, kind: str, key: str) -> Iterator[None]:
         from filelock import FileLock
 
-        with FileLock(self.root / "locks" / f"{key}.lock"):
+        lock = FileLock(self.root / "locks" / f"{key}.lock")
+        with self._writing(kind, key):
+            lock.acquire()
+        try:
             yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _writing(self, kind: str, key: str) -> Iterator[None]:
+        """Every OSError in here is the store's."""
+        try:
+            yield
+        except OSError as error:
+            raise self._unwritable(kind, key, error) from error
+
+    def _unwritable(self, kind: str, key: str, error: OSError) -> StoreError:
+        return StoreError(
+            f"{kind} {key} can't be written to {self.root}: {error.strerror or error}",
+            hint="free disk space, or set OFER_BENCH_STORE to another folder; then run the same command",
+        )
 
 
 def _seal(folder: Path, meta: Mapping[str, Any]) -> None:

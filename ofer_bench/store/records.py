@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ofer_bench.core.hashing import digest
+from ofer_bench.store.rundir import in_one_step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,8 +73,10 @@ def records_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 def write_records(frame: pd.DataFrame, folder: Path) -> None:
     """Write ``records.csv`` (numbers in full precision) and ``records.parquet``."""
-    frame.to_csv(folder / "records.csv", index=False, lineterminator="\n")
-    frame.to_parquet(folder / "records.parquet", index=False)
+    with in_one_step(folder / "records.csv") as partial:
+        frame.to_csv(partial, index=False, lineterminator="\n")
+    with in_one_step(folder / "records.parquet") as partial:
+        frame.to_parquet(partial, index=False)
 
 
 def read_records(folder: Path) -> pd.DataFrame:

@@ -95,6 +95,7 @@ def test_lists_are_json_on_request(what: str, store_dir: Path) -> None:
     rows = json.loads(result.stdout)
     assert rows
     assert all(set(row) == set(rows[0]) for row in rows)
+    assert any("MS-Celeb-1M" in row["notes"] for row in rows if row.get("id") == "dan") == (what == "systems")
 
 
 def test_plan_shows_what_is_to_do(store_dir: Path) -> None:
@@ -164,3 +165,10 @@ def test_occlude_of_an_empty_folder(tmp_path: Path, store_dir: Path) -> None:
     result = call("occlude", str(tmp_path / "empty"), str(tmp_path / "out"), "--occluder", "random-patch")
     assert result.returncode == 2
     assert "holds no images" in result.stderr
+
+
+def test_a_name_given_twice_stands_for_one() -> None:
+    from ofer_bench.cli.options import configure
+
+    twice = configure("core", ["A", "A"], ["Syn-A", "Syn-A"], ["dan", "dan"], "quick", 1, "cpu", None)
+    assert twice == configure("core", ["A"], ["Syn-A"], ["dan"], "quick", 1, "cpu", None)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ofer_bench.core.errors import ImageUnreadable
 from ofer_bench.data.decode import decode_image, image_files
@@ -46,6 +46,25 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     decoded = decode_image(tmp_path / "a.png", 32)
     assert decoded[:10].max() < 30
     assert decoded[-10:].min() > 220
+
+
+@pytest.mark.parametrize("orientation", range(10))
+def test_every_orientation_is_turned_as_pillow_does(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    array = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    Image.fromarray(array).save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as image:
+        expected = np.asarray(ImageOps.exif_transpose(image))
+    np.testing.assert_array_equal(decode_image(tmp_path / "a.png", 32), expected)
+
+
+@pytest.mark.parametrize("exif", [b"MM\0*\0\0\0\x08\0", b"II*\0\x08\0\0\0\x05\0\x12\x01", b"II*\0", b"no exif at all"])
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
+def test_damaged_exif_costs_the_turn_and_not_the_image(tmp_path: Path, name: str, exif: bytes) -> None:
+    image = Image.new("RGB", (32, 32), (90, 90, 90))
+    image.save(tmp_path / name, exif=b"Exif\0\0" + exif)
+    assert abs(decode_image(tmp_path / name, 32).astype(int) - 90).max() <= 3
 
 
 def test_a_very_large_image_is_read(tmp_path: Path) -> None:

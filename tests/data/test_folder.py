@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from ofer_bench.core.errors import DatasetMissing
+from ofer_bench.core.errors import DatasetMissing, SpecError
 from ofer_bench.core.expressions import EXPRESSIONS
 from ofer_bench.data.folder import FolderReader
 from ofer_bench.engine.config import load_profile
 from ofer_bench.spec.datasets import DatasetSpec
 
 
-def reader(root: Path | None) -> FolderReader:
-    spec = DatasetSpec(reader="folder", root=str(root) if root else None, licence="CC0", alignment="none")
+def reader(root: Path | None, **params: str) -> FolderReader:
+    place = str(root) if root else None
+    spec = DatasetSpec(reader="folder", root=place, licence="CC0", alignment="none", params=dict(params))
     return FolderReader("Mine", spec, load_profile("smoke"))
 
 
@@ -61,3 +62,23 @@ def test_a_folder_without_expressions(tmp_path: Path) -> None:
     (tmp_path / "cats").mkdir()
     with pytest.raises(DatasetMissing, match="named like the expressions"):
         reader(tmp_path).read("test", "cpu", silent)
+
+
+def test_a_misspelt_class_folder_is_not_passed_over(face_folder: Path) -> None:
+    (face_folder / "test" / "happiness").rename(face_folder / "test" / "hapiness")
+    with pytest.raises(SpecError, match="did you mean 'happiness'"):
+        reader(face_folder).fingerprint("test")
+
+
+def test_folders_of_other_faces_are_ignored_by_name(face_folder: Path) -> None:
+    (face_folder / "test" / "anger").rename(face_folder / "test" / "contempt")
+    (face_folder / "test" / "fear").rename(face_folder / "test" / "uncertain")
+    with pytest.raises(SpecError, match="params: ignore"):
+        reader(face_folder, ignore="uncertain").fingerprint("test")
+    data = reader(face_folder, ignore="contempt, uncertain").read("test", "cpu", silent)
+    assert len(data.faces) == 10
+
+
+def test_a_folder_without_images_is_nobodys_class(face_folder: Path) -> None:
+    (face_folder / "test" / "notes").mkdir()
+    assert len(reader(face_folder).read("test", "cpu", silent).faces) == 14

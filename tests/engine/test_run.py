@@ -12,6 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from ofer_bench.core.errors import DatasetMissing
 from ofer_bench.engine import pool
+from ofer_bench.engine.config import restrict
 from ofer_bench.engine.pool import ComponentPool
 from ofer_bench.engine.progress import Silent
 from ofer_bench.engine.run import run_suite
@@ -42,9 +43,21 @@ def test_a_second_run_makes_nothing_and_loads_no_model(
     execution, recorder = toy.again(tmp_path / "again")
     assert recorder.made == []
     assert execution.failures == {}
-    first = (toy.out / "records.csv").read_text().splitlines()
-    second = (tmp_path / "again" / "records.csv").read_text().splitlines()
-    assert len(first) == len(second)
+    pd.testing.assert_frame_equal(
+        records(toy.out).drop(columns="run_id"), records(tmp_path / "again").drop(columns="run_id")
+    )
+
+
+def test_what_an_earlier_run_left_in_the_directory_goes(toy: ToyRun, tmp_path: Path) -> None:
+    toy.again(tmp_path / "run")
+    (tmp_path / "run" / "predictions" / "notes.txt").write_text("the user's")
+    config = replace(toy.config, suite=restrict(toy.config.suite, ("dan",)))
+    toy.again(tmp_path / "run", config=config)
+    listed = {entry["file"] for entry in json.loads((tmp_path / "run" / "run.json").read_text())["predictions"]}
+    there = {f"predictions/{p.name}" for p in (tmp_path / "run" / "predictions").iterdir()}
+    assert there == listed | {"predictions/notes.txt"}
+    assert not list((tmp_path / "run" / "samples").iterdir())
+    assert set(records(tmp_path / "run").system) == {"dan"}
 
 
 def test_two_cold_runs_write_the_same_records(toy: ToyRun, tmp_path: Path) -> None:
@@ -113,6 +126,35 @@ def test_detection_auroc_follows_from_stored_scores(toy: ToyRun) -> None:
     assert row.value.item() == pytest.approx(expected, abs=1e-9)
 
 
+def test_with_tau_zero_any_overlap_makes_a_patch_occluded(toy: ToyRun, tmp_path: Path) -> None:
+    assert toy.config.suite.detection is not None
+    task = toy.config.suite.detection.model_copy(update={"tau": 0.0})
+    suite = toy.config.suite.model_copy(update={"detection": task, "reconstruction": None, "recognition": None})
+    execution, _ = toy.again(tmp_path / "run", config=replace(toy.config, suite=suite))
+    coverage = np.load(execution.artefacts["detect/vit-svdd/objects-0.10-0.40/seed0"].path / "coverage.npy")
+    prevalence = records(tmp_path / "run").query("metric == 'patch_prevalence'")
+    assert prevalence.value.tolist() == pytest.approx([100 * (coverage > 0).mean()] * 2)
+    assert (prevalence.n_failed == 36).all()
+
+
+def test_predictions_in_the_store_are_scored_without_their_faces(
+    toy: ToyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ofer_bench.data.folder import FolderReader
+
+    def gone(self: FolderReader, *arguments: object) -> None:
+        raise RuntimeError("gone")
+
+    monkeypatch.setattr(FolderReader, "read", gone)
+    hidden = toy.first.artefacts["split/Toy/test"].path
+    hidden.rename(tmp_path / "hidden")
+    try:
+        toy.again(tmp_path / "run")
+    finally:
+        (tmp_path / "hidden").rename(hidden)
+    assert set(records(tmp_path / "run").status) == {"ok"}
+
+
 def test_composited_images_keep_known_pixels(toy: ToyRun) -> None:
     artefacts = toy.first.artefacts
     occluded = np.load(artefacts["occlude/Toy/objects-0.10-0.40"].path / "image.npy")
@@ -127,6 +169,10 @@ def test_records_name_weights_and_data(toy: ToyRun) -> None:
     assert {part.split(":")[0] for part in row.weights_digest.split()} == {"vit-svdd", "hybrid", "latent-recognizer"}
     assert row.split_digest
     assert row.seed == 0
+    assert row.selection == (
+        "vit-svdd: end of training; hybrid: best validation epoch; latent-recognizer: best validation epoch"
+    )
+    assert "seed" not in json.loads((toy.out / "run.json").read_text())
 
 
 def test_the_qualitative_sample_is_complete(toy: ToyRun) -> None:
@@ -170,9 +216,18 @@ def test_a_missing_data_set_among_several_is_blocked_and_visible(toy: ToyRun, tm
     config = replace(toy.config, datasets=("Toy", "Absent"))
     result = run_suite(config, datasets, Store(toy.store), tmp_path / "run", ["ofer-bench"], Silent())
     assert list(result.blocked) == ["Absent"]
-    blocked = records(tmp_path / "run").query("status == 'blocked'")
-    assert set(blocked.split) == {"Absent", "Syn-Absent"}
-    assert set(blocked.system) == {"resnet18", "dan", "latent-ofer"}
+    table = records(tmp_path / "run")
+    blocked = table.query("status == 'blocked'")
     assert blocked.value.isna().all()
+    # Exactly the rows that the headline metrics of the data set would have had.
+    there = table[table.metric_def.isin(["accuracy/failures-wrong", "psnr/whole/rgb", "patch_auroc/pooled/tau0.5"])]
+    columns = ["metric", "split", "occluder", "ratio_lo", "system", "detector", "reconstructor", "classifier"]
+    expected = there.assign(split=there.split.str.replace("Toy", "Absent"))
+    assert sorted(map(tuple, blocked[columns].to_numpy())) == sorted(map(tuple, expected[columns].to_numpy()))
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert not [stage for stage in run["stages"] if "Absent" in stage]
+    assert not [cell for cell in run["cells"] if "Absent" in cell["id"]]
+    sample = np.load(tmp_path / "run" / "samples" / "qualitative.npz")
+    assert (sample["predicted"][:, sample["column"].tolist().index("clean")] >= 0).all()
     with pytest.raises(DatasetMissing):
         run_suite(replace(config, datasets=("Absent",)), datasets, Store(toy.store), tmp_path / "no", [], Silent())

@@ -40,7 +40,8 @@ def test_weight_decay_spares_biases_and_norms() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "batch", "expected"), [(10, 4, [4, 4, 2]), (9, 4, [4, 4]), (1, 4, [1]), (8, 4, [4, 4])]
+    ("size", "batch", "expected"),
+    [(10, 4, [4, 4, 2]), (9, 4, [4, 4]), (1, 4, [1]), (8, 4, [4, 4]), (8, 1, [1] * 8), (1, 1, [1])],
 )
 def test_batches_cover_an_epoch(size: int, batch: int, expected: list[int]) -> None:
     batches = list(shuffled_batches(size, batch, np.random.default_rng(0)))

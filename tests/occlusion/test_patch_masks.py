@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from ofer_bench.occlusion.patches import patch_coverage, patch_mask_to_pixels, pixel_mask_to_patches
+from ofer_bench.occlusion.patches import occluded, patch_coverage, patch_mask_to_pixels, pixel_mask_to_patches
 
 
 def test_coverage_threshold_and_round_trip() -> None:
@@ -21,3 +22,13 @@ def test_coverage_threshold_and_round_trip() -> None:
     assert pixel_mask_to_patches(one, 6, 0.0).tolist() == [[[False, False], [True, False]]]
     patches = coverage > 0.4
     assert torch.equal(pixel_mask_to_patches(patch_mask_to_pixels(patches, 6), 6), patches)
+
+
+@pytest.mark.parametrize(
+    ("tau", "expected"),
+    [(0.0, [False, True, True, True]), (0.5, [False, False, True, True]), (1.0, [False, False, False, True])],
+)
+def test_one_rule_for_masks_and_for_scores(tau: float, expected: list[bool]) -> None:
+    coverage = torch.tensor([0.0, 0.25, 0.5, 1.0])
+    assert occluded(coverage, tau).tolist() == expected
+    assert occluded(coverage.numpy(), tau).tolist() == expected

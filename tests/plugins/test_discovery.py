@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +9,6 @@ from ofer_bench.core.types import Card
 from ofer_bench.plugins import discovery
 from ofer_bench.plugins.discovery import load_class, registry
 from ofer_bench.plugins.protocols import Classifier, Detector, Occluder, Reconstructor
-from ofer_bench.plugins.source import source_digest
 
 METHOD = {"detector": "detect", "reconstructor": "reconstruct", "classifier": "predict"}
 
@@ -81,33 +79,3 @@ def test_protocols_recognise_by_shape() -> None:
     assert isinstance(Both(), Detector)
     assert isinstance(Both(), Classifier)
     assert not isinstance(Both(), Reconstructor)
-
-
-def test_the_source_digest_follows_imports_of_the_plugins_own_package(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    package = tmp_path / "plug_pkg"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "main.py").write_text("import json\nfrom plug_pkg.helper import f\nfrom ofer_bench.api import Card\n")
-    (package / "helper.py").write_text("def f():\n    return 1\n")
-    (package / "other.py").write_text("x = 1\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-    def fresh() -> str:
-        from ofer_bench.plugins import source
-
-        source.source_digest.cache_clear()
-        source._path.cache_clear()
-        return source_digest("plug_pkg.main")
-
-    first = fresh()
-    (package / "other.py").write_text("x = 2\n")
-    assert fresh() == first
-    (package / "helper.py").write_text("def f():\n    return 2\n")
-    assert fresh() != first
-
-
-def test_editing_one_baseline_leaves_the_others_alone() -> None:
-    digests = {name: source_digest(f"ofer_baselines.{name}") for name in ("resnet18", "dan", "mae", "mean_fill")}
-    assert len(set(digests.values())) == 4

@@ -208,7 +208,7 @@ def write_run(path: Path) -> Path:
         "suite": "core",
         "suite_version": "1",
         "profile": "quick",
-        "seed": 0,
+        "seeds": 1,
         "command": ["ofer-bench", "run", "core", "--profile", "quick"],
         "duration_s": 754.2,
         "device": "cpu",

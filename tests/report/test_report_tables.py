@@ -116,6 +116,9 @@ def test_failed_predictions_are_footnoted() -> None:
     book = FootnoteBook()
     cell_of(records({"value": 50.0, "n_failed": 3}), ACCURACY, book)
     assert book.footnotes()[0].text == "3 of 100 predictions failed and count as wrong."
+    book = FootnoteBook()
+    cell_of(records({"metric": "psnr", "value": 20.0, "n_failed": 3}), ACCURACY, book)
+    assert book.footnotes()[0].text == "3 measurements failed beside the 100 that count."
 
 
 def test_ties_lie_inside_the_interval_of_the_best() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from ofer_bench.core.errors import SpecError, UnknownName
 from ofer_bench.engine.config import load_profile, load_suite, restrict, system_spec
-from ofer_bench.plugins.discovery import registry
+from ofer_bench.plugins.discovery import BUILT_IN, COMPONENT_KINDS, load_class, registry
 from ofer_bench.spec.datasets import Datasets, load_datasets
 from ofer_bench.spec.profile import Profile
 from ofer_bench.spec.suite import Suite
@@ -37,20 +37,50 @@ def test_exact_ratios_and_ranges_are_both_understood() -> None:
         (("ratios: [0.25, [0.1, 0.2]]", "ratios: [1.5]"), 6, "must satisfy 0 < lo <= hi <= 1"),
         (("families: [patches]", "families: [objects]"), 2, "unknown occlusion 'objects'"),
         (("systems: [resnet18]", "systems: resnet18"), 10, "valid list"),
-        (("title: Tiny", "titel: Tiny"), None, "title"),
+        (("title: Tiny", "titel: Tiny"), 2, "title"),
     ],
 )
-def test_mistakes_are_reported_with_file_and_line(change: tuple[str, str], line: int | None, problem: str) -> None:
+def test_mistakes_are_reported_with_file_and_line(change: tuple[str, str], line: int, problem: str) -> None:
     with pytest.raises(SpecError, match=r"tiny\.yaml") as caught:
         parse_yaml(SUITE.replace(*change), Suite, "tiny.yaml")
     assert problem in str(caught.value)
-    if line is not None:
-        assert abs((caught.value.line or 0) - line) <= 1
+    assert caught.value.line == line
 
 
 def test_broken_yaml_names_the_line() -> None:
     with pytest.raises(SpecError, match=r"x.yaml:3: not valid YAML"):
         parse_yaml("a: 1\nb: [1, 2\nc: 3\n", Suite, "x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: 1\nb: \x01\n", r"x\.yaml:2: not valid YAML: special characters"),
+        ("a: 2020-13-45\n", r"x\.yaml: not valid YAML: month must be in 1\.\.12"),
+    ],
+)
+def test_what_yaml_itself_stumbles_over_is_a_typed_error(text: str, problem: str) -> None:
+    with pytest.raises(SpecError, match=problem):
+        parse_yaml(text, Suite, "x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("[resnet18]", "[resnet18, dan, resnet18]", "'resnet18' is named twice"),
+        ("[0.25, [0.1, 0.2]]", "[0.25, [0.25, 0.25]]", "is named twice"),
+        ("[resnet18]", "[]", "at least 1"),
+    ],
+)
+def test_every_row_is_asked_for_once(old: str, new: str, problem: str) -> None:
+    with pytest.raises(SpecError, match=problem):
+        parse_yaml(SUITE.replace(old, new), Suite, "tiny.yaml")
+
+
+@pytest.mark.parametrize("task", ["detection: {detectors: [d]", "reconstruction: {classifier: c, reconstructors: [r]"])
+def test_detection_and_reconstruction_need_an_occlusion(task: str) -> None:
+    with pytest.raises(SpecError, match="families"):
+        parse_yaml(f"{SUITE}{task}, families: []}}\n", Suite, "tiny.yaml")
 
 
 def test_a_file_that_is_no_mapping(tmp_path: Path) -> None:
@@ -70,6 +100,14 @@ def test_shipped_suites_name_registered_plugins_only(name: str) -> None:
     assert suite.detection is not None
     for detector in suite.detection.detectors:
         found.card(detector, kind="detector")
+
+
+@pytest.mark.parametrize("name", packaged_names("ofer_bench.spec.profiles"))
+def test_shipped_profiles_train_every_component(name: str) -> None:
+    profile = load_profile(name)
+    for entry in registry().of_kind(*COMPONENT_KINDS):
+        if entry.origin == BUILT_IN and hasattr(load_class(entry.card), "fit"):
+            assert profile.components[entry.card.id].recipe is not None, entry.card.id
 
 
 @pytest.mark.parametrize("name", packaged_names("ofer_bench.spec.profiles"))
@@ -94,9 +132,27 @@ def test_overrides_reach_into_the_profile() -> None:
     assert recipe.epochs == 1
 
 
+def test_overrides_add_a_registered_component(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    size = "{train_subjects: 1, val_subjects: 1, test_subjects: 1}"
+    path.write_text(f"name: bare\nimage_size: 48\npatch_size: 8\nparaface: {size}\n")
+    whole = load_profile(str(path), ("components.dan.recipe={epochs: 3, batch_size: 4, lr: 1e-3}",))
+    single = ("epochs=3", "batch_size=4", "lr=1e-3", "extra.x=1")
+    by_key = load_profile(str(path), tuple(f"components.dan.recipe.{text}" for text in single))
+    for profile in (whole, by_key):
+        recipe = profile.components["dan"].recipe
+        assert recipe is not None
+        assert (recipe.epochs, recipe.batch_size, recipe.lr) == (3, 4, 1e-3)
+    with pytest.raises(UnknownName, match="did you mean 'dan'"):
+        load_profile(str(path), ("components.dann.recipe.epochs=3",))
+    with pytest.raises(SpecError, match="recipee"):
+        load_profile(str(path), ("components.dan.recipee.epochs=3",))
+
+
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
+        ("image_size=2020-13-45", SpecError, "not valid YAML"),
         ("components.dann.recipe.epochs=1", UnknownName, "did you mean 'dan'"),
         ("paraface.train_subjects=0", SpecError, "train_subjects"),
         ("image_size", SpecError, "not of the form"),
@@ -144,7 +200,7 @@ def test_restricting_to_systems_drops_other_tasks() -> None:
 def test_data_sets_come_from_the_users_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "d.yaml"
     path.write_text("datasets:\n  Mine: {reader: folder, root: $HOME/x, licence: CC0, alignment: none}\n")
-    monkeypatch.setenv("OFER_BENCH_DATASETS", str(path))
+    monkeypatch.setenv("OFER_BENCH_DATASETS", "~/d.yaml")
     monkeypatch.setenv("HOME", str(tmp_path))
     datasets = load_datasets()
     assert datasets.named("Mine").path == tmp_path / "x"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from ofer_bench.core.errors import StoreError
 from ofer_bench.store.artefacts import Store
 from ofer_bench.store.records import COLUMNS, read_records, records_frame, write_records
-from ofer_bench.store.rundir import RunDirectory
+from ofer_bench.store.rundir import RunDirectory, in_one_step
 
 
 def write_text(folder: Path) -> dict[str, int]:
@@ -58,8 +59,34 @@ def test_a_damaged_artefact_counts_as_missing_and_is_replaced(tmp_path: Path) ->
     (made.path / "a.txt").write_text("hell")
     assert store.find("train", "k1") is None
     assert (store.produce("train", "k1", write_text).path / "a.txt").read_text() == "hello"
-    (made.path / "artefact.json").write_text("{")
-    assert store.find("train", "k1") is None
+    for text in ("{", "null", "[]", '{"files": []}'):
+        (made.path / "artefact.json").write_text(text)
+        assert store.find("train", "k1") is None
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OSError(errno.ENOSPC, "full"), StoreError),
+        (OSError(errno.EDQUOT, "quota"), StoreError),
+        (FileNotFoundError(errno.ENOENT, "a plugin's own file"), FileNotFoundError),
+        (TimeoutError("a plugin's server"), TimeoutError),
+    ],
+)
+def test_only_a_full_disk_is_the_stores_fault(tmp_path: Path, error: OSError, expected: type[Exception]) -> None:
+    def write(folder: Path) -> dict[str, int]:
+        raise error
+
+    with pytest.raises(expected) as caught:
+        Store(tmp_path).produce("train", "k1", write)
+    assert type(caught.value) is expected
+
+
+def test_a_place_that_cannot_be_written_is_the_stores_fault(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    (tmp_path / "artefacts" / "train").write_text("no folder")
+    with pytest.raises(StoreError, match="OFER_BENCH_STORE"):
+        store.produce("train", "k1", write_text)
 
 
 def _race(root: str, queue: multiprocessing.Queue[int]) -> None:
@@ -149,8 +176,22 @@ def test_run_files_are_replaced_in_one_step(tmp_path: Path) -> None:
     run.write_json("run.json", {"status": "started"})
     run.write_json("run.json", {"status": "done"})
     assert json.loads((run.path / "run.json").read_text()) == {"status": "done"}
-    assert not list(run.path.glob("*.partial"))
+    assert not list(run.path.glob(".partial*"))
     source = tmp_path / "x.parquet"
     source.write_bytes(b"1")
     assert run.link(source, "predictions/x.parquet") == "predictions/x.parquet"
     assert (run.path / "predictions" / "x.parquet").read_bytes() == b"1"
+    assert run.link(source, "predictions/x.parquet") == "predictions/x.parquet"
+    source.unlink()
+    source.write_bytes(b"2")
+    run.link(source, "predictions/x.parquet")
+    assert [p.read_bytes() for p in (run.path / "predictions").iterdir()] == [b"2"]
+
+
+def test_a_file_that_fails_halfway_leaves_the_old_one(tmp_path: Path) -> None:
+    target = tmp_path / "records.csv"
+    target.write_text("old")
+    with pytest.raises(KeyboardInterrupt), in_one_step(target) as partial:
+        partial.write_text("ha")
+        raise KeyboardInterrupt
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["old"]

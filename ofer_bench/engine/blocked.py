@@ -1,0 +1,54 @@
+"""Rows of a data set that is not there: it stays visible in every table that it would have been in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ofer_bench.engine.config import RunConfig, system_spec
+from ofer_bench.engine.plan import compositions
+
+HEADLINE = {"detection": "patch_auroc", "reconstruction": "psnr", "recognition": "accuracy"}
+"""The metric that stands for a task where there is no number."""
+
+
+def blocked_rows(config: RunConfig, data: str) -> Iterator[Mapping[str, Any]]:
+    """Yield one row per cell and contestant of every task of the suite."""
+    suite = config.suite
+    common = {
+        "suite": f"{suite.name}-{suite.version}",
+        "profile": config.profile.name,
+        "device": config.device_type,
+        "status": "blocked",
+    }
+    for kind, contestant, families in _contests(config):
+        for cell in _cells(config, data, families):
+            yield {**common, "metric": HEADLINE[kind], **contestant, **cell}
+
+
+def _contests(config: RunConfig) -> Iterator[tuple[str, Mapping[str, str], list[str]]]:
+    """Kind, identity of the row, and families; the family of the faces as they are has no name."""
+    suite = config.suite
+    if suite.detection:
+        for detector in suite.detection.detectors:
+            yield "detection", {"detector": detector}, suite.detection.families
+    if suite.reconstruction:
+        for reconstructor in suite.reconstruction.reconstructors:
+            oracle = {"detector": "oracle", "reconstructor": reconstructor}
+            yield "reconstruction", oracle, suite.reconstruction.families
+            judged = {**oracle, "classifier": suite.reconstruction.classifier}
+            yield "recognition", judged, suite.reconstruction.families
+    if suite.recognition:
+        for system in suite.recognition.systems:
+            parts = system_spec(suite, system, compositions()).model_dump(exclude_none=True)
+            yield "recognition", {"system": system, **parts}, ["", *suite.recognition.families]
+
+
+def _cells(config: RunConfig, data: str, families: list[str]) -> Iterator[Mapping[str, Any]]:
+    for family in families:
+        spec = config.suite.occlusions.get(family)
+        split = spec.split.replace("{data}", data) if spec else data
+        if config.splits and split not in config.splits:
+            continue
+        for low, high in spec.ratios if spec else [(0.0, 0.0)]:
+            yield {"split": split, "occluder": spec.occluder if spec else "", "ratio_lo": low, "ratio_hi": high}

@@ -1,0 +1,110 @@
+"""The tasks of a suite, planned for every data set and seed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ofer_bench.core.errors import DatasetMissing
+from ofer_bench.engine.blueprint import Blueprint, CellInfo, Outcome
+from ofer_bench.engine.config import RunConfig, system_spec
+from ofer_bench.engine.plan import Planner, compositions
+from ofer_bench.spec.datasets import Datasets
+
+
+def plan_run(config: RunConfig, datasets: Datasets) -> Blueprint:
+    """Plan everything that ``config`` asks for.
+
+    Of several data sets one that is missing is blocked and stays visible, and none of its stages is planned;
+    DatasetMissing is raised when none is there.
+    """
+    blueprint = Blueprint()
+    for data in config.datasets:
+        own = Blueprint()
+        try:
+            for seed in range(config.seeds):
+                _plan_tasks(Planner(config, data, datasets, seed, own))
+        except DatasetMissing as missing:
+            blueprint.blocked[data] = str(missing)
+            if len(blueprint.blocked) == len(config.datasets):
+                raise
+        else:
+            blueprint.merge(own)
+    return blueprint
+
+
+def _plan_tasks(planner: Planner) -> None:
+    suite, outcomes = planner.config.suite, planner.blueprint.outcomes
+    if suite.detection:
+        for cell in _cells(planner, suite.detection.families):
+            for detector in suite.detection.detectors:
+                outcomes.append(
+                    Outcome(
+                        kind="detection",
+                        stage=planner.detect(detector, cell),
+                        cell=cell,
+                        seed=planner.seed,
+                        components=planner.trained(detector),
+                        detector=detector,
+                    )
+                )
+    if suite.reconstruction:
+        for cell in _cells(planner, suite.reconstruction.families):
+            for reconstructor in suite.reconstruction.reconstructors:
+                _plan_reconstruction(planner, reconstructor, cell)
+    if suite.recognition:
+        wanted = not planner.config.splits or planner.data in planner.config.splits
+        cells = ([planner.clean_cell()] if wanted else []) + _cells(planner, suite.recognition.families)
+        for cell in cells:
+            for system in suite.recognition.systems:
+                _plan_system(planner, system, cell)
+
+
+def _cells(planner: Planner, families: list[str]) -> list[CellInfo]:
+    return [cell for name in families for cell in planner.family(name)]
+
+
+def _plan_reconstruction(planner: Planner, reconstructor: str, cell: CellInfo) -> None:
+    task = planner.config.suite.reconstruction
+    assert task is not None
+    restored = planner.reconstruct(reconstructor, cell, detector=None, tau=task.tau)
+    identity: dict[str, Any] = {
+        "cell": cell,
+        "seed": planner.seed,
+        "detector": "oracle",
+        "reconstructor": reconstructor,
+    }
+    planner.blueprint.outcomes.append(
+        Outcome(kind="reconstruction", stage=restored, components=planner.trained(reconstructor), **identity)
+    )
+    name = f"oracle+{reconstructor}+{task.classifier}"
+    predicted = planner.predict(task.classifier, cell, restored=restored, name=name)
+    planner.blueprint.outcomes.append(
+        Outcome(
+            kind="recognition",
+            stage=predicted,
+            components=planner.trained(reconstructor, task.classifier),
+            classifier=task.classifier,
+            **identity,
+        )
+    )
+
+
+def _plan_system(planner: Planner, system: str, cell: CellInfo) -> None:
+    spec = system_spec(planner.config.suite, system, compositions())
+    restored = None
+    if spec.reconstructor:
+        restored = planner.reconstruct(spec.reconstructor, cell, detector=spec.detector)
+    components = [name for name in (spec.detector, spec.reconstructor, spec.classifier) if name]
+    planner.blueprint.outcomes.append(
+        Outcome(
+            kind="recognition",
+            stage=planner.predict(spec.classifier, cell, restored=restored, name=system),
+            cell=cell,
+            seed=planner.seed,
+            components=planner.trained(*components),
+            system=system,
+            detector=spec.detector or "",
+            reconstructor=spec.reconstructor or "",
+            classifier=spec.classifier,
+        )
+    )
