@@ -78,7 +78,7 @@ def _splits() -> list[dict[str, Any]]:
     suites = [load_suite(name) for name in packaged_names(SUITES)]
     for name, spec in load_datasets().datasets.items():
         present = spec.path is None or spec.path.is_dir()
-        derived = {o.split.replace("{data}", name) for suite in suites for o in suite.occlusions.values()}
+        derived = {split for suite in suites for split in suite.split_families(name)}
         for split in sorted({name, *derived}, key=lambda s: (s != name, s)):
             rows.append({"split": split, "reader": spec.reader, "licence": spec.licence, "present": present})
     return rows

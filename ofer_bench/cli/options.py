@@ -47,6 +47,7 @@ def configure(
     from ofer_bench.engine.config import RunConfig, load_profile, load_suite, restrict
     from ofer_bench.engine.device import choose_device, choose_profile
     from ofer_bench.plugins.discovery import registry
+    from ofer_bench.spec.datasets import load_datasets
 
     # A name given twice stands for one.
     data, split, system = (list(dict.fromkeys(names or ())) for names in (data, split, system))
@@ -55,7 +56,8 @@ def configure(
         if name not in chosen.systems:
             registry().card(name, kind=("system", "classifier"))
     datasets = tuple(data or ["ParaFace"])
-    known = [n for d in datasets for n in (d, *(o.split.replace("{data}", d) for o in chosen.occlusions.values()))]
+    sets = load_datasets().datasets
+    known = [n for d in datasets for n in (d, *chosen.split_families(d, sets))]
     for name in split:
         if name not in known:
             raise UnknownName("split", name, set(known), close_names(name, known))

@@ -12,8 +12,8 @@ HEADLINE = {"detection": "patch_auroc", "reconstruction": "psnr", "recognition":
 """The metric that stands for a task where there is no number."""
 
 
-def blocked_rows(config: RunConfig, data: str) -> Iterator[Mapping[str, Any]]:
-    """Yield one row per cell and contestant of every task of the suite."""
+def blocked_rows(config: RunConfig, data: str, family: str | None = None) -> Iterator[Mapping[str, Any]]:
+    """Yield one row per cell and contestant of every task of the suite, or of one ``family`` only."""
     suite = config.suite
     common = {
         "suite": f"{suite.name}-{suite.version}",
@@ -22,7 +22,7 @@ def blocked_rows(config: RunConfig, data: str) -> Iterator[Mapping[str, Any]]:
         "status": "blocked",
     }
     for kind, contestant, families in _contests(config):
-        for cell in _cells(config, data, families):
+        for cell in _cells(config, data, families if family is None else [f for f in families if f == family]):
             yield {**common, "metric": HEADLINE[kind], **contestant, **cell}
 
 
@@ -47,8 +47,6 @@ def _contests(config: RunConfig) -> Iterator[tuple[str, Mapping[str, str], list[
 def _cells(config: RunConfig, data: str, families: list[str]) -> Iterator[Mapping[str, Any]]:
     for family in families:
         spec = config.suite.occlusions.get(family)
-        split = spec.split.replace("{data}", data) if spec else data
-        if config.splits and split not in config.splits:
-            continue
-        for low, high in spec.ratios if spec else [(0.0, 0.0)]:
-            yield {"split": split, "occluder": spec.occluder if spec else "", "ratio_lo": low, "ratio_hi": high}
+        for split, low, high in spec.cells(data) if spec else [(data, 0.0, 0.0)]:
+            if not config.splits or split in config.splits:
+                yield {"split": split, "occluder": spec.occluder if spec else "", "ratio_lo": low, "ratio_hi": high}

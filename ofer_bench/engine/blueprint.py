@@ -42,13 +42,18 @@ class Outcome:
 
 @dataclass(slots=True)
 class Blueprint:
-    """A plan with its cells and outcomes; ``blocked`` maps data sets that are not there to what to do about it."""
+    """A plan with its cells and outcomes.
+
+    ``blocked`` maps data sets that are not there to what to do about it, ``blocked_families`` does so for the
+    families of a data set that are another, missing one's faces.
+    """
 
     plan: Plan = field(default_factory=Plan)
     cells: dict[str, CellInfo] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
     recipes: dict[str, ComponentRecipe] = field(default_factory=dict)
     blocked: dict[str, str] = field(default_factory=dict)
+    blocked_families: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def merge(self, other: Blueprint) -> None:
         """Take over what another data set needs; stages that both need are made once."""
@@ -56,3 +61,4 @@ class Blueprint:
         self.cells.update(other.cells)
         self.outcomes += other.outcomes
         self.recipes.update(other.recipes)
+        self.blocked_families.update(other.blocked_families)

@@ -52,8 +52,9 @@ def load_split(name: str, profile: str | None = None, device: str | None = None,
     """Return the test faces of a split by its name, e.g. ``"Syn-ParaFace"``, with masks and clean twins."""
     config = notebook_config(profile, device, data)
     blueprint = Blueprint()
-    planner = Planner(config, data, load_datasets(), 0, blueprint)
-    families = {o.split.replace("{data}", data): family for family, o in reversed(config.suite.occlusions.items())}
+    datasets = load_datasets()
+    planner = Planner(config, data, datasets, 0, blueprint)
+    families = config.suite.split_families(data, datasets.datasets)
     if name != data and name not in families:
         raise UnknownName("split", name, {data, *families}, close_names(name, {data, *families}))
     cell = planner.clean_cell() if name == data else planner.family(families[name])[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ofer_bench.core.errors import DatasetMissing
 from ofer_bench.core.types import Card
 from ofer_bench.engine.blueprint import Blueprint, CellInfo
 from ofer_bench.engine.config import RunConfig
@@ -37,7 +38,9 @@ class Planner:
 
     def split(self, part: str) -> str:
         """Plan reading ``part`` (train, val or test); training parts may come from another data set."""
-        name = self.data if part == "test" else self.train_data
+        return self._read(self.data if part == "test" else self.train_data, part)
+
+    def _read(self, name: str, part: str) -> str:
         stage_id = f"split/{name}/{part}"
         if stage_id in self.plan.stages:
             return stage_id
@@ -93,10 +96,30 @@ class Planner:
     def family(self, name: str) -> list[CellInfo]:
         """Plan all cells of an occlusion family of the suite; --split may leave none."""
         spec = self.config.suite.occlusions[name]
-        split = spec.split.replace("{data}", self.data)
-        if self.config.splits and split not in self.config.splits:
+        cells = [c for c in spec.cells(self.data) if not self.config.splits or c[0] in self.config.splits]
+        if spec.data:
+            return [cell for split, _, _ in cells for cell in self._natural_cell(name, split)]
+        return [self._occluded_cell(name, spec, split, (low, high)) for split, low, high in cells]
+
+    def _natural_cell(self, family: str, data: str) -> list[CellInfo]:
+        """Plan the faces of the data set ``data`` as they are; none where there is no such set for this one."""
+        if data not in self._datasets.datasets:
             return []
-        return [self._occluded_cell(name, spec, split, ratio) for ratio in spec.ratios]
+        try:
+            stage = self._read(data, "test")
+        except DatasetMissing as missing:
+            self.blueprint.blocked_families[self.data, family] = str(missing)
+            return []
+        cell = CellInfo(
+            id=self._cell_id(family),
+            split=data,
+            occluder="",
+            ratio=(0.0, 0.0),
+            family=family,
+            split_stage=stage,
+            occlude_stage=None,
+        )
+        return [self._listed(cell)]
 
     def _occluded_cell(self, family: str, spec: OcclusionSpec, split: str, ratio: tuple[float, float]) -> CellInfo:
         card = registry().card(spec.occluder, kind="occluder")

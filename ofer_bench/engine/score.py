@@ -52,6 +52,8 @@ def score(config: RunConfig, blueprint: Blueprint, execution: Execution, run_id:
         rows += [{**identity, **values} for values in _SCORERS[outcome.kind](folder, config, lost)]
     for data, why in blueprint.blocked.items():
         rows += [{"run_id": run_id, "note": why, **row} for row in blocked_rows(config, data)]
+    for (data, family), why in blueprint.blocked_families.items():
+        rows += [{"run_id": run_id, "note": why, **row} for row in blocked_rows(config, data, family)]
     return rows
 
 

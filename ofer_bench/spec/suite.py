@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -23,13 +24,15 @@ Names = Annotated[list[str], AfterValidator(_unique)]
 
 
 class OcclusionSpec(_Strict):
-    """One family of occluded cells. ``ratios`` are exact shares or [lo, hi] ranges of occluded pixels.
+    """One family of occluded cells: made by an ``occluder``, or the faces of another data set as they are (``data``).
 
-    ``split`` names the resulting split; ``{data}`` stands for the data set, e.g. ``Syn-{data}``.
+    ``ratios`` are exact shares or [lo, hi] ranges of occluded pixels, for an occluder only. ``split`` names the split
+    that it makes. ``{data}`` stands for the data set of the run: ``Syn-{data}``, ``Occlusion-{data}``.
     """
 
-    occluder: str
-    ratios: Annotated[list[tuple[float, float]], AfterValidator(_unique)] = Field(min_length=1)
+    occluder: str = ""
+    data: str = ""
+    ratios: Annotated[list[tuple[float, float]], AfterValidator(_unique)] = Field(default_factory=list)
     split: str = "{data}"
     params: dict[str, Any] = Field(default_factory=dict)
 
@@ -42,11 +45,25 @@ class OcclusionSpec(_Strict):
         return value
 
     @model_validator(mode="after")
+    def _one_source(self) -> OcclusionSpec:
+        if bool(self.occluder) == bool(self.data):
+            raise ValueError("a family has either an occluder or data")
+        if bool(self.occluder) != bool(self.ratios):
+            raise ValueError("ratios belong to an occluder, and an occluder needs at least one")
+        return self
+
+    @model_validator(mode="after")
     def _in_range(self) -> OcclusionSpec:
         for low, high in self.ratios:
             if not 0 < low <= high <= 1:
                 raise ValueError(f"ratio [{low}, {high}] must satisfy 0 < lo <= hi <= 1")
         return self
+
+    def cells(self, data: str) -> list[tuple[str, float, float]]:
+        """Split and ratio range of every cell when run on ``data``; faces as they are have the range 0 to 0."""
+        if self.data:
+            return [(self.data.replace("{data}", data), 0.0, 0.0)]
+        return [(self.split.replace("{data}", data), low, high) for low, high in self.ratios]
 
 
 class SystemSpec(_Strict):
@@ -116,3 +133,15 @@ class Suite(_Strict):
                 if name not in self.occlusions:
                     raise ValueError(f"task names the unknown occlusion {name!r}; known: {', '.join(self.occlusions)}")
         return self
+
+    def split_families(self, data: str, known: Collection[str] = ()) -> dict[str, str]:
+        """Return the splits that the families of a run on ``data`` give, each with the first family that gives it.
+
+        Families that are another data set's faces count where that set is among the ``known``.
+        """
+        families: dict[str, str] = {}
+        for name, spec in self.occlusions.items():
+            for split, _, _ in spec.cells(data):
+                if not spec.data or split in known:
+                    families.setdefault(split, name)
+        return families
