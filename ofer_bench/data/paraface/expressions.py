@@ -44,7 +44,7 @@ ACTION_UNITS: Mapping[int, Mapping[str, float]] = {
 """Action unit -> {action of the head model: weight at full intensity}."""
 
 _TOGETHER: Mapping[tuple[int, int], Mapping[str, float]] = {
-    (12, 25): {"mouth-upward-retraction": 0.85, **_both("mouthUpperUp*", 0.5), **_both("mouthLowerDown*", 0.25)},
+    (12, 25): {"mouth-upward-retraction": 0.9, **_both("mouthUpperUp*", 0.45)},
     (20, 25): {"mouth-depression-retraction": 0.6, **_both("mouthLowerDown*", 0.3)},
 }
 """Lips part differently while they are drawn up or sideways: these replace the actions of the second unit."""
@@ -54,7 +54,7 @@ VARIANTS: Mapping[Expression, Mapping[str, Units]] = {
     Expression.HAPPINESS: {
         "6+12": {6: 0.9, 12: 1.0},
         "6+12+25": {6: 0.9, 12: 1.0, 25: 0.9},
-        "6+12+25+26": {6: 1.0, 12: 1.0, 25: 0.9, 26: 0.6},
+        "6+12+25+26": {6: 1.0, 12: 1.0, 25: 0.9, 26: 0.45},
         "12+25": {12: 1.0, 25: 0.8},
     },
     Expression.SADNESS: {

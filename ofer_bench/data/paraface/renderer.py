@@ -170,7 +170,9 @@ class Renderer:
                 self._array(getattr(joined, name), wp.vec3),
             )
         arrays.grain = self._array(joined.grain, wp.vec2)
-        arrays.strand = self._array(_strands(joined), wp.int32)
+        # Counted piece by piece: how a lock frays may not depend on what else is in the picture.
+        strands = [_strands(piece) for _, piece in present]
+        arrays.strand = self._array(np.concatenate([np.zeros(0, np.int32), *strands]), wp.int32)
         arrays.triangles = self._array(joined.triangles.ravel(), wp.int32)
         arrays.surface = self._array(joined.surface, wp.int32)
         arrays.owner = self._array(owner, wp.int32)
@@ -220,4 +222,4 @@ def _lash_grain(head: HeadModel) -> np.ndarray:
 def _strands(piece: Geometry) -> np.ndarray:
     """Number of the strand that each vertex belongs to [V]; a strand begins where ``grain`` returns to the root."""
     root = piece.grain[:, 1] <= 0.0
-    return np.cumsum(root & ~np.roll(root, 1)).astype(np.int32)
+    return np.cumsum(root & ~np.concatenate([[False], root[:-1]])).astype(np.int32)
