@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from ofer_bench.report.records import NUMERIC_COLUMNS, RECORD_COLUMNS, base_dataset
+from ofer_bench.report.records import NUMERIC_COLUMNS, RECORD_COLUMNS
 from ofer_bench.report.spec import read_resource
 from ofer_bench.spec.yaml_io import parse_yaml
 
@@ -30,6 +30,7 @@ class _Vocabulary(BaseModel):
     ids: dict[str, str]
     settings: dict[str, dict[str, str]]
     compositions: dict[str, dict[str, str]]
+    occluders: dict[str, str]
 
 
 def citation(table: str) -> str:
@@ -54,7 +55,7 @@ def reported_records() -> pd.DataFrame:
         _identity(vocabulary, row["table"], row["system"], row["note"])
         | {
             "split": row["dataset"],
-            "occluder": _occluder(row["dataset"]),
+            "occluder": next((o for part, o in vocabulary.occluders.items() if part in row["dataset"]), ""),
             "metric": _DETECTION[row["metric"]] if row["table"] == "table1" else row["metric"],
             "value": float(row["value"]),
             "unit": row["unit"],
@@ -81,12 +82,3 @@ def _identity(vocabulary: _Vocabulary, table: str, system: str, note: str) -> di
     if opening in vocabulary.compositions:
         return {**vocabulary.compositions[opening], "classifier": classifier, "note": note}
     return {vocabulary.components.get(table, "system"): vocabulary.ids.get(system, system), "note": note}
-
-
-def _occluder(dataset: str) -> str:
-    """Name the occluder of a printed data set in our vocabulary; real occlusions have none."""
-    if "irregular" in dataset:
-        return "irregular"
-    if "grad-occlusion" in dataset:
-        return "gradcam"
-    return "objects" if base_dataset(dataset)[1] == "Syn" else ""
