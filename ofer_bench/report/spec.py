@@ -38,6 +38,7 @@ class ColumnSpec(_Strict):
 class SectionSpec(_Strict):
     """Rows under one heading; the records column ``row`` names them, ``split_by`` makes sub-sections.
 
+    Without records an ``optional`` section is left out, another says so with its text ``empty``.
     ``values_of`` maps a column to one of the sections above: only values that stand there are kept. So
     ``{system: classifier}`` keeps the systems that the measured rows above have as their classifier.
     """
@@ -48,6 +49,7 @@ class SectionSpec(_Strict):
     values_of: dict[str, str] = Field(default_factory=dict)
     split_by: list[str] = Field(default_factory=lambda: ["dataset"])
     rank: bool = True
+    optional: bool = False
     empty: str = "Not measured in this run."
 
 

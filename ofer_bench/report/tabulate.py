@@ -39,7 +39,7 @@ def tabulate(
         records = select(ours, spec.filter | above)
         used += records
         sections += _sections(records, spec, columns, book, layout, "measured")
-        if not records:
+        if not records and not spec.optional:
             heading = spec.heading.partition(":")[0]
             sections.append(Section(heading=heading, source="measured", rows=(), empty=spec.empty))
     cited: list[Record] = []

@@ -139,10 +139,36 @@ def test_reference_rows_are_those_of_the_suites_own_classifier() -> None:
     systems = [{**row, "system": name} for name in ("resnet18", "dan") for row in suite_of("ParaFace", 90.0, 40.0)]
     made = table("table2", after, *systems)
     assert texts(made, "Reference, no reconstruction: ResNet-18, ParaFace") == {
-        "Clean faces": {"accuracy": "90.0"},
-        "Pasted objects": {"accuracy": "40.0"},
+        "ParaFace": {"accuracy": "90.0"},
+        "Syn-ParaFace": {"accuracy": "40.0"},
     }
     assert not any("DAN" in part.heading for part in made.sections if part.source == "measured")
+
+
+def test_components_on_natural_occlusions_have_sections_of_their_own() -> None:
+    scene = {"split": "Occlusion-ParaFace", "occluder": ""}
+    detected = LOST["detection"][0]
+    made = table("table1", detected | {"value": 0.9}, detected | scene | {"value": 0.7})
+    assert texts(made, "Measured here: ParaFace")["ViT-SVDD"]["auroc"] == "0.900"
+    assert texts(made, "Measured here, natural occlusions: Occlusion-ParaFace")["ViT-SVDD"]["auroc"] == "0.700"
+    after = {**RESTORED, "classifier": "dan"}
+    systems = [{"system": "dan", **scene, "value": 30.0}, *suite_of("ParaFace", 90.0, 40.0)]
+    made = table("table2", after | OBJECTS | {"value": 50.0}, after | scene | {"value": 45.0}, *systems)
+    assert texts(made, "Measured here: ParaFace, classifier DAN")["Hybrid (self-assembly)"]["accuracy"] == "50.0"
+    natural = texts(made, "Measured here, natural occlusions: Occlusion-ParaFace, classifier DAN")
+    assert natural == {"Hybrid (self-assembly)": {"accuracy": "45.0"}}
+    assert texts(made, "Reference, no reconstruction: DAN, ParaFace") == {
+        "ParaFace": {"accuracy": "90.0"},
+        "Syn-ParaFace": {"accuracy": "40.0"},
+        "Occlusion-ParaFace": {"accuracy": "30.0"},
+    }
+    quality = {"metric": "psnr", "metric_def": "psnr/whole/rgb", **RESTORED}
+    made = table("table8", quality | IRREGULAR | {"value": 25.0}, quality | scene | {"value": 20.0})
+    assert texts(made, "Measured here: ParaFace, Irregular masks")["Hybrid (self-assembly)"]["psnr"] == "25.00"
+    natural = texts(made, "Measured here, natural occlusions: Occlusion-ParaFace")
+    assert natural["Hybrid (self-assembly)"]["psnr"] == "20.00"
+    without = table("table1", detected | {"value": 0.9})
+    assert not any("natural" in part.heading for part in without.sections), "optional sections are left out"
 
 
 def test_patches_are_counted_as_patches() -> None:
