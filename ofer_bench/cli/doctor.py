@@ -7,41 +7,70 @@ from pathlib import Path
 
 import typer
 
+from ofer_bench import __version__
+
 PROBLEM = 1
+Row = tuple[bool, str, str]
+"""Whether it is well, what it is, and what to say of it."""
 
 
 def doctor() -> None:
     """Check versions, device, plugins, store and data, and say how to mend what is wrong."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    from ofer_bench.engine.device import choose_device, choose_profile
-    from ofer_bench.engine.run import environment
-
-    environment_rows = environment()
-    device = choose_device(None)
-    rows: list[tuple[bool, str, str]] = [
-        (True, "ofer-bench", environment_rows["ofer-bench"]),
-        (True, "python", environment_rows["python"]),
-        *((True, name, text) for name, text in environment_rows["packages"].items()),
-        (True, "device", f"{device} ({', '.join(environment_rows['gpus']) or environment_rows['cpu']})"),
-        (True, "default profile", choose_profile(device, None, None)),
-        *_plugin_rows(),
-        _store_row(),
-        *_data_rows(),
-    ]
+    rows = [*_version_rows(), *_device_rows(), *_plugin_rows(), _store_row(), *_data_rows()]
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for good, name, text in rows:
-        table.add_row("[green]ok[/green]" if good else "[red]!![/red]", name, text)
+        table.add_row(Text("ok", style="green") if good else Text("!!", style="red"), Text(name), Text(text))
     Console().print(table)
     if not all(good for good, _, _ in rows):
         raise typer.Exit(PROBLEM)
 
 
-def _plugin_rows() -> list[tuple[bool, str, str]]:
+def _version_rows() -> list[Row]:
+    """The program, python, and every package that the program requires."""
+    import platform
+    import re
+    from importlib.metadata import requires
+
+    wanted = [text for text in requires("ofer-bench") or () if "extra ==" not in text]
+    names = [re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in wanted]
+    return [
+        (True, "ofer-bench", __version__),
+        (True, "python", platform.python_version()),
+        *(_package_row(name) for name in names),
+    ]
+
+
+def _package_row(name: str) -> Row:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return True, name, version(name)
+    except PackageNotFoundError:
+        return False, name, f"not installed: pip install {name}"
+
+
+def _device_rows() -> list[Row]:
+    import platform
+
+    from ofer_bench.engine.device import choose_device, choose_profile
+
+    try:
+        import torch
+    except ImportError as error:
+        return [(False, "device", f"torch can't be imported: {error}")]
+    device = choose_device(None)
+    named = torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine()
+    return [(True, "device", f"{device} ({named})"), (True, "default profile", choose_profile(device, None, None))]
+
+
+def _plugin_rows() -> list[Row]:
     from ofer_bench.core.errors import PluginError
     from ofer_bench.plugins.discovery import load_class, registry
 
@@ -57,7 +86,7 @@ def _plugin_rows() -> list[tuple[bool, str, str]]:
     return [(True, "plugins", f"{len(found.entries)} found"), *rows]
 
 
-def _store_row() -> tuple[bool, str, str]:
+def _store_row() -> Row:
     from ofer_bench.core.errors import StoreError
     from ofer_bench.store.artefacts import Store
     from ofer_bench.store.location import default_store
@@ -84,14 +113,17 @@ def _home(path: Path) -> str:
         return str(path)
 
 
-def _data_rows() -> list[tuple[bool, str, str]]:
+def _data_rows() -> list[Row]:
+    from ofer_bench.cli.datasets import dataset_problem
+    from ofer_bench.core.errors import OferBenchError
     from ofer_bench.spec.datasets import load_datasets
 
+    try:
+        datasets = load_datasets()
+    except OferBenchError as error:
+        return [(False, "data sets", str(error))]
     rows = []
-    for name, spec in load_datasets().datasets.items():
-        if spec.path is None:
-            rows.append((True, f"data {name}", spec.source or spec.reader))
-        else:
-            there = spec.path.is_dir()
-            rows.append((True, f"data {name}", f"{spec.path}" if there else f"blocked: {spec.path} is not there"))
+    for name, spec in datasets.datasets.items():
+        problem = dataset_problem(name, datasets)
+        rows.append((problem is None, f"data {name}", problem or str(spec.path or spec.source or spec.reader)))
     return rows

@@ -8,6 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+# Metrics of the package that no run records (yet) are not listed.
+_OTHER_RECORDED = {"patch_auroc", "patch_ap", "patch_fpr95", "psnr", "ssim"}
+
 
 class Listing(StrEnum):
     """What can be listed."""
@@ -31,13 +34,14 @@ def list_(
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
     columns = [name for name in (rows[0] if rows else ()) if name not in _JSON_ONLY]
     for name in columns:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(str(row[name]) for name in columns))
+        table.add_row(*(Text(str(row[name])) for name in columns))
     Console().print(table)
     _warn_of_broken()
 
@@ -70,14 +74,16 @@ def _systems() -> list[dict[str, Any]]:
 
 
 def _splits() -> list[dict[str, Any]]:
+    from ofer_bench.cli.datasets import dataset_problem
     from ofer_bench.engine.config import SUITES, load_suite
     from ofer_bench.spec.datasets import load_datasets
     from ofer_bench.spec.yaml_io import packaged_names
 
     rows = []
     suites = [load_suite(name) for name in packaged_names(SUITES)]
-    for name, spec in load_datasets().datasets.items():
-        present = spec.path is None or spec.path.is_dir()
+    datasets = load_datasets()
+    for name, spec in datasets.datasets.items():
+        present = dataset_problem(name, datasets) is None
         derived = {split for suite in suites for split in suite.split_families(name)}
         for split in sorted({name, *derived}, key=lambda s: (s != name, s)):
             rows.append({"split": split, "reader": spec.reader, "licence": spec.licence, "present": present})
@@ -85,9 +91,19 @@ def _splits() -> list[dict[str, Any]]:
 
 
 def _metrics() -> list[dict[str, Any]]:
+    from ofer_bench.engine.score import PERCENT
     from ofer_bench.metrics.info import METRICS
 
-    return [{"metric": m.name, "definition": m.definition, "unit": m.unit, "title": m.title} for m in METRICS]
+    recorded = [m for m in METRICS if m.name in PERCENT | _OTHER_RECORDED]
+    return [
+        {
+            "metric": m.name,
+            "definition": m.definition,
+            "unit": "percent" if m.name in PERCENT else m.unit,
+            "title": m.title,
+        }
+        for m in recorded
+    ]
 
 
 def _suites() -> list[dict[str, Any]]:

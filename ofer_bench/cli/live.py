@@ -31,7 +31,6 @@ class LiveView:
         self._run = self._bars.add_task("run", total=None, rate="")
         self._stage = self._bars.add_task("", total=None, rate="", visible=False)
         self._started = 0.0
-        self._label = ""
 
     def __enter__(self) -> LiveView:
         self._bars.start()
@@ -46,7 +45,7 @@ class LiveView:
 
     def stage(self, label: str) -> None:
         """Start the second bar."""
-        self._started, self._label = time.perf_counter(), label
+        self._started = time.perf_counter()
         self._bars.reset(self._stage, total=None, description=short(label, self._console.width), rate="", visible=True)
 
     def advance(self, done: float, total: float, unit: str) -> None:
@@ -79,7 +78,6 @@ class PlainLines:
     def __init__(self) -> None:
         self._last = 0.0
         self._label = ""
-        self._left = 0
 
     def __enter__(self) -> PlainLines:
         return self

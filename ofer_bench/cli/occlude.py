@@ -12,6 +12,7 @@ from ofer_bench.cli.options import DeviceOption, ProfileOption
 if TYPE_CHECKING:
     import numpy as np
 
+    from ofer_bench.cli.images import Decoded
     from ofer_bench.core.types import FaceSet
 
 SOME_FAILED = 1
@@ -34,7 +35,8 @@ def occlude(
     device: DeviceOption = None,
 ) -> None:
     """Occlude images. Results are PNG: DST/image/NAME.png, DST/mask/NAME.png (white = occluded), DST/manifest.jsonl."""
-    from ofer_bench.core.errors import OccluderError
+    from ofer_bench.cli.images import decode_images, find_images, make_folder
+    from ofer_bench.core.errors import OccluderError, SpecError
     from ofer_bench.occlusion.apply import occlude_set
     from ofer_bench.plugins.discovery import load_class, registry
     from ofer_bench.plugins.protocols import RELEVANCE, OcclusionRequest
@@ -43,8 +45,14 @@ def occlude(
     low, high = ratio
     if not 0 < low <= high <= 1:
         raise OccluderError(f"ratio {low:g} {high:g} is out of range", hint="give 0 < LO <= HI <= 1")
-    side = size - size % PATCHES
-    faces, failed = _read(src, side)
+    if size % PATCHES:
+        below = size - size % PATCHES
+        near = f"{below} or {below + PATCHES}"
+        raise SpecError("--size", f"{size} does not hold {PATCHES} whole patches a side", hint=f"give {near}")
+    decoded = decode_images(find_images([src]), size)
+    faces = _faces(decoded, src)
+    for folder in ("image", "mask"):
+        make_folder(dst / folder, "choose another folder")
     relevance = _relevance(faces, profile, device) if RELEVANCE in card.capability else None
     red, green, blue = (int(c) for c in faces.image.reshape(-1, 3).mean(axis=0).round())
     params: dict[str, Any] = {} if objects is None else {"folder": str(objects)}
@@ -52,7 +60,7 @@ def occlude(
     def request_for(index: int) -> OcclusionRequest:
         return OcclusionRequest(
             ratio=ratio,
-            patch_size=side // PATCHES,
+            patch_size=size // PATCHES,
             fill=(red, green, blue),
             relevance=None if relevance is None else relevance[index],
             params=params,
@@ -61,34 +69,31 @@ def occlude(
     image, mask, made = occlude_set(
         load_class(card)(), faces, request_for=request_for, seed_parts=("occlude", occluder, seed)
     )
-    _write(dst, faces.sample_id, image, mask, [{"ratio": o.ratio, "params": dict(o.params)} for o in made])
-    typer.echo(f"{len(faces)} images in {dst}, {float(mask.mean()):.1%} of the pixels occluded, {len(failed)} failed")
-    for problem in failed:
-        typer.secho(problem, fg="red", err=True)
-    if failed:
+    common = {"occluder": card.id, "version": card.version, "seed": seed}
+    manifest = [
+        {"name": name, "source": source, **common, "ratio": o.ratio, "params": dict(o.params)}
+        for name, source, o in zip(decoded.name, faces.sample_id, made, strict=True)
+    ]
+    _write(dst, image, mask, manifest)
+    share, lost = float(mask.mean()), decoded.failed
+    typer.echo(f"{len(faces)} images in {dst}, {share:.1%} of the pixels occluded, {len(lost)} failed")
+    for _, problem in lost:
+        typer.secho(str(problem), fg="red", err=True)
+    if lost:
         raise typer.Exit(SOME_FAILED)
 
 
-def _read(src: Path, side: int) -> tuple[FaceSet, list[str]]:
+def _faces(decoded: Decoded, src: Path) -> FaceSet:
     import numpy as np
 
-    from ofer_bench.core.errors import ImageUnreadable, SpecError
+    from ofer_bench.core.errors import SpecError
     from ofer_bench.core.types import FaceSet
-    from ofer_bench.data.decode import decode_image, image_files
 
-    paths = image_files(src) if src.is_dir() else [src]
-    if not paths:
-        raise SpecError(src, "holds no images", hint="give an image file, or a folder that has some")
-    images, names, failed = [], [], []
-    for path in paths:
-        try:
-            images.append(decode_image(path, side))
-            names.append(path.stem)
-        except ImageUnreadable as error:
-            failed.append(str(error))
-    if not images:
-        raise SpecError(src, f"no image can be read; the first problem is: {failed[0]}")
-    return FaceSet(image=np.stack(images), label=np.full(len(images), -1), sample_id=tuple(names)), failed
+    if not decoded.image:
+        raise SpecError(src, f"no image can be read; the first problem is: {decoded.failed[0][1]}")
+    # The whole file name is the id: it decides the seed, and a.jpg is not a.png.
+    names = tuple(path.name for path in decoded.path)
+    return FaceSet(image=np.stack(decoded.image), label=np.full(len(names), -1), sample_id=names)
 
 
 def _relevance(faces: FaceSet, profile: str | None, device: str | None) -> np.ndarray:
@@ -98,11 +103,12 @@ def _relevance(faces: FaceSet, profile: str | None, device: str | None) -> np.nd
 
     from ofer_bench.cli.live import progress_view
     from ofer_bench.core.types import FaceBatch
+    from ofer_bench.engine.config import load_suite
     from ofer_bench.engine.notebook import load_system
     from ofer_bench.occlusion.cam import patch_relevance
 
     with progress_view() as view:
-        system = load_system("resnet18", profile, device, progress=view)
+        system = load_system(load_suite("core").reference, profile, device, progress=view)
     side = system.image_size
     patch = faces.image_size // PATCHES
     maps = []
@@ -114,21 +120,17 @@ def _relevance(faces: FaceSet, profile: str | None, device: str | None) -> np.nd
     return np.concatenate(maps).astype(np.float32)
 
 
-def _write(
-    dst: Path, names: tuple[str, ...], image: np.ndarray, mask: np.ndarray, manifest: list[dict[str, Any]]
-) -> None:
+def _write(dst: Path, image: np.ndarray, mask: np.ndarray, manifest: list[dict[str, Any]]) -> None:
     from PIL import Image
 
     from ofer_bench.core.errors import StoreError
     from ofer_bench.core.hashing import canonical_json
 
     try:
-        for folder in ("image", "mask"):
-            (dst / folder).mkdir(parents=True, exist_ok=True)
-        for i, name in enumerate(names):
-            Image.fromarray(image[i]).save(dst / "image" / f"{name}.png")
-            Image.fromarray(mask[i]).save(dst / "mask" / f"{name}.png")
-        lines = (canonical_json({"name": n, **entry}) + "\n" for n, entry in zip(names, manifest, strict=True))
+        for i, entry in enumerate(manifest):
+            Image.fromarray(image[i]).save(dst / "image" / f"{entry['name']}.png")
+            Image.fromarray(mask[i]).save(dst / "mask" / f"{entry['name']}.png")
+        lines = (canonical_json(entry) + "\n" for entry in manifest)
         (dst / "manifest.jsonl").write_text("".join(lines), encoding="utf-8")
     except OSError as error:
         raise StoreError(f"{dst} can't be written: {error.strerror}", hint="choose another folder") from None

@@ -30,7 +30,9 @@ def plan(
     """Show the stages of a run and which of them are in the store, without running anything."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
+    from ofer_bench.core.errors import DatasetMissing
     from ofer_bench.engine.tasks import plan_run
     from ofer_bench.spec.datasets import load_datasets
     from ofer_bench.store.artefacts import Store
@@ -47,8 +49,12 @@ def plan(
     for stage in blueprint.plan.stages.values():
         there = store.find(stage.kind, stage.key) is not None
         cached += there
-        table.add_row(stage.id, "[green]cached[/green]" if there else "to do", stage.key[:10])
+        table.add_row(Text(stage.id), "[green]cached[/green]" if there else "to do", stage.key[:10])
     console = Console()
     console.print(table)
     total = len(blueprint.plan.stages)
     typer.echo(f"{total} stages, {cached} cached, {total - cached} to do; {len(blueprint.cells)} cells")
+    for problem in blueprint.blocked.values():
+        typer.secho(problem, fg="yellow", err=True)
+    if blueprint.blocked:
+        raise typer.Exit(DatasetMissing.exit_code)

@@ -24,4 +24,4 @@ def report(
     console = Console()
     for table in summary_tables(run_dir):
         console.print(to_rich(table))
-    console.print(f"report: {index}", soft_wrap=True)
+    typer.echo(f"report: {index}")

@@ -62,11 +62,11 @@ def run(
     console = Console()
     for table in summary_tables(target):
         console.print(to_rich(table))
-    console.print(f"report: {index}  ({time.perf_counter() - started:.0f} s)", soft_wrap=True)
+    typer.echo(f"report: {index}  ({time.perf_counter() - started:.0f} s)")
     if result.execution.failures:
-        console.print(f"[red]{len(result.execution.failures)} stages failed; see run.json[/red]")
+        typer.secho(f"{len(result.execution.failures)} stages failed; see run.json", fg="red", err=True)
         raise typer.Exit(CELL_FAILED)
     if result.blocked:
         for problem in result.blocked.values():
-            console.print(problem, style="yellow", highlight=False)
+            typer.secho(problem, fg="yellow", err=True)
         raise typer.Exit(DatasetMissing.exit_code)

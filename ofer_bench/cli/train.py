@@ -28,6 +28,7 @@ def train(
     """Train components and what they stand on; what is in the store already is left as it is."""
     import shutil
 
+    from ofer_bench.cli.images import make_folder
     from ofer_bench.cli.live import progress_view
     from ofer_bench.engine.blueprint import Blueprint
     from ofer_bench.engine.execute import execute
@@ -45,6 +46,8 @@ def train(
     for seed in range(seeds):
         planner = Planner(config, data, load_datasets(), seed, blueprint)
         wanted.update({f"{name}-seed{seed}": planner.component(name)[0] for name in names})
+    if out is not None:
+        make_folder(out, "choose another folder with --out")
     with progress_view() as view:
         execution = execute(blueprint.plan, Store(default_store()), config.device, view)
     for label, stage in wanted.items():
@@ -53,7 +56,6 @@ def train(
         artefact = execution.artefacts[stage]
         typer.echo(f"{label}  {artefact.meta['parameters'] / 1e6:.2f} M parameters  {artefact.meta['weights_digest']}")
         if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(artefact.path / WEIGHTS, out / f"{label}.safetensors")
     if execution.failures:
         raise typer.Exit(STAGE_FAILED)

@@ -34,11 +34,18 @@ def build_report(run_dir: Path) -> Path:
 
     Tables go to ``report/tables`` (csv, md, tex), figures to ``report/figures`` (png, pdf, csv). A run that
     is unfinished or partly failed gives a report that names what is missing. Raises ``StoreError`` when
-    ``run_dir`` is no directory or its records or predictions are damaged.
+    ``run_dir`` is no directory, its records or predictions are damaged, or the report can't be written.
     """
-    layout = load_layout()
     run = load_run(run_dir)
     out = run_dir / "report"
+    try:
+        return _write(run, load_layout(), out)
+    except OSError as error:
+        hint = f"make it writable; then `ofer-bench report {run_dir}`"
+        raise StoreError(f"the report {out} can't be written: {error.strerror}", hint=hint) from error
+
+
+def _write(run: RunFiles, layout: ReportLayout, out: Path) -> Path:
     reported = to_records(reported_records())
     items = []
     for definition in load_definitions(layout):

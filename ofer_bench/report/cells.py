@@ -6,12 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ofer_bench.report.records import Record
+from ofer_bench.report.records import FAULTS, Record
 from ofer_bench.report.spec import ColumnSpec
-from ofer_bench.report.table import Cell, Footnote, Status
+from ofer_bench.report.table import Cell, Footnote
 
 MISSING_TEXT = "-"
-_FAULTS: tuple[Status, ...] = ("blocked", "failed")
 _AVERAGED = {
     "seed": "seeds",
     "ratio_lo": "occluded proportions from",
@@ -19,7 +18,6 @@ _AVERAGED = {
     "split": "splits",
     "detector": "detectors",
     "classifier": "classifiers",
-    "weights_digest": "weights",
     "device": "devices",
     "precision": "precisions",
 }
@@ -99,7 +97,7 @@ def difference(start: Cell, end: Cell, column: ColumnSpec) -> Cell:
 
 
 def _fault(records: Sequence[Record], book: FootnoteBook) -> Cell:
-    for status in _FAULTS:
+    for status in FAULTS:
         notes = [str(r["note"]) for r in records if r["status"] == status]
         if notes:
             marks = tuple(book.mark(note) for note in dict.fromkeys(notes) if note)

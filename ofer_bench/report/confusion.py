@@ -35,7 +35,7 @@ def confusion_data(
 
     rows = []
     for entry in predictions:
-        dataset, prefix = base_dataset(str(entry.cell.get("split", "")))
+        dataset, prefix = base_dataset(str(entry.cell.get("split", "")), str(entry.cell.get("occluder", "")))
         place: dict[Hashable, Any] = {"occluder": "", "dataset": dataset, "prefix": prefix}
         place.update(entry.cell)
         if not matches(place, definition.filter):

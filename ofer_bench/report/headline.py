@@ -64,7 +64,7 @@ def _goodness(cell: Cell) -> float:
 def run_facts(info: Mapping[str, Any], records: Sequence[Record]) -> list[tuple[str, str]]:
     """Return name and value of what was run, for the summary; unknown facts are left out."""
     suite = " ".join(str(info[key]) for key in ("suite", "suite_version") if info.get(key))
-    program, *arguments = map(str, info.get("command") or [""])
+    program, *arguments = info.get("command") or [""]
     facts = [
         ("Suite", suite),
         ("Profile", str(info.get("profile", ""))),

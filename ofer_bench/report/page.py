@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,11 +65,11 @@ def render_page(run: RunFiles, items: Sequence[Item], layout: ReportLayout) -> s
     )
 
 
-def _failures(entries: Sequence[Any]) -> list[tuple[str, str]]:
+def _failures(entries: Sequence[Mapping[str, str]]) -> list[tuple[str, str]]:
     """Pair the stages that failed alike with their error; one broken stage stops many others."""
     stages: dict[str, list[str]] = {}
     for entry in entries:
-        stages.setdefault(str(entry.get("error", "")), []).append(str(entry.get("stage", "")))
+        stages.setdefault(entry["error"], []).append(entry["stage"])
     return [(", ".join(filter(None, names)), error) for error, names in stages.items()]
 
 

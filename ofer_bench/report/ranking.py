@@ -11,23 +11,18 @@ from ofer_bench.report.table import Cell, Row
 def tied_with_best(cells: Sequence[Cell]) -> list[bool]:
     """Say for each cell of one column whether it is the best or lies inside the best's 95 % interval.
 
-    Cells without a value never win. Without an interval only values that print the same tie. A column with
-    fewer than two values has no winner.
+    Cells without a value never win. A column with fewer than two values has no winner, nor has one whose best has
+    no interval: nothing would say what ties with it.
     """
     ranked = [cell for cell in cells if cell.status == "ok" and cell.value is not None]
     if len(ranked) < 2:
         return [False] * len(cells)
     sign = 1.0 if ranked[0].higher_is_better else -1.0
     best = max(ranked, key=lambda cell: sign * (cell.value or 0.0))
-
-    def ties(cell: Cell) -> bool:
-        if cell.status != "ok" or cell.value is None:
-            return False
-        if cell.text == best.text:
-            return True
-        return best.ci is not None and best.ci[0] <= cell.value <= best.ci[1]
-
-    return [ties(cell) for cell in cells]
+    if best.ci is None:
+        return [False] * len(cells)
+    low, high = best.ci
+    return [cell in ranked and (cell.text == best.text or low <= (cell.value or 0.0) <= high) for cell in cells]
 
 
 def embolden(rows: Sequence[Row], ranked: Sequence[bool]) -> tuple[Row, ...]:

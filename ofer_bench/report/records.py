@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ofer_bench.report.spec import Filter
 from ofer_bench.store.records import COLUMNS
@@ -18,19 +18,28 @@ NUMERIC_COLUMNS = ("ratio_lo", "ratio_hi", "value", "n", "n_failed", "ci_lo", "c
 RECORD_COLUMNS = tuple(COLUMNS)
 """Columns of the records table, in order."""
 
-_PREFIXES = ("Syn", "Occlusion")
+_PREFIXES = ("Syn", "Occlusion", "FED")
+# A data set of its own whose name begins like a prefix: there is no data set "RO" behind it.
+_WHOLE_NAMES = {"FED-RO": "FED"}
+FAULTS: tuple[Literal["blocked"], Literal["failed"]] = ("blocked", "failed")
+"""Status of records that say why there is no value, in the order in which a cell names them."""
+
 _FALSE = ("false", "0", "0.0")
 _SUFFIXES = (" irregular masks", " grad-occlusion")
 
 
-def base_dataset(split: str) -> tuple[str, str]:
-    """Return data set and prefix of a split: ``("RAF-DB", "Syn")`` for ``Syn-RAF-DB``."""
+def base_dataset(split: str, occluder: str = "") -> tuple[str, str]:
+    """Return data set and prefix of a split: ``("RAF-DB", "Syn")`` for ``Syn-RAF-DB``.
+
+    ``Occlusion-X`` and ``FED-X`` as they are belong to X. Occluded once more by an ``occluder`` they are a data
+    set of their own: those faces are no others of X.
+    """
     for suffix in _SUFFIXES:
         split = split.removesuffix(suffix)
-    for prefix in _PREFIXES:
-        if split.startswith(f"{prefix}-"):
-            return split.removeprefix(f"{prefix}-"), prefix
-    return split, ""
+    prefix, dash, rest = split.partition("-")
+    if not dash or prefix not in _PREFIXES or (occluder and prefix != "Syn"):
+        return split, ""
+    return (split, _WHOLE_NAMES[split]) if split in _WHOLE_NAMES else (rest, prefix)
 
 
 def to_records(frame: pd.DataFrame) -> tuple[Record, ...]:
@@ -48,7 +57,7 @@ def to_records(frame: pd.DataFrame) -> tuple[Record, ...]:
     for column in texts:
         frame[column] = [_text(value) for value in frame[column]]
     frame["higher_is_better"] = [str(value).lower() not in _FALSE for value in frame["higher_is_better"]]
-    pairs = [base_dataset(split) for split in frame["split"]]
+    pairs = [base_dataset(*place) for place in zip(frame["split"], frame["occluder"], strict=True)]
     frame["dataset"] = [dataset for dataset, _ in pairs]
     frame["prefix"] = [prefix for _, prefix in pairs]
     return tuple(frame.to_dict("records"))
@@ -62,18 +71,27 @@ def _text(value: object) -> str:
 
 
 def matches(record: Record, where: Filter) -> bool:
-    """Say whether a record has every value that ``where`` asks for."""
+    """Say whether a record has every value that ``where`` asks for.
+
+    A blocked or failed outcome leaves one record: it stands for every metric that the outcome would have had.
+    """
+    lost = record.get("status") in FAULTS
     for column, wanted in where.items():
-        value = str(record[column])
-        if isinstance(wanted, list):
-            if value not in wanted:
-                return False
-        elif wanted == "*":
-            if not value:
-                return False
-        elif value != wanted:
+        value, listed = str(record[column]), wanted if isinstance(wanted, list) else [wanted]
+        if lost and column == "metric_def":
+            continue
+        if lost and column == "metric":
+            value, listed = metric_family(value), [metric_family(name) for name in listed]
+        if value not in listed and not (value and listed == ["*"]):
             return False
     return True
+
+
+def metric_family(metric: str) -> str:
+    """Say which outcome a metric measures: ``detection``, ``reconstruction`` or ``recognition``."""
+    if metric.startswith("patch_"):
+        return "detection"
+    return "reconstruction" if metric in ("psnr", "ssim") else "recognition"
 
 
 def select(records: Iterable[Record], where: Filter) -> list[Record]:

@@ -62,7 +62,7 @@ def _line(fields: Sequence[str]) -> str:
 def _markdown_cell(cell: Cell) -> str:
     text = f"**{cell.text}**" if cell.bold else cell.text
     interval = f" ({cell.ci_text})" if cell.ci_text else ""
-    return text + interval + "".join(f"<sup>{mark}</sup>" for mark in cell.marks)
+    return text + interval + (f"<sup>{','.join(cell.marks)}</sup>" if cell.marks else "")
 
 
 def to_csv(table: Table) -> str:

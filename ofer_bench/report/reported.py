@@ -5,8 +5,11 @@ from __future__ import annotations
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from ofer_bench.report.records import NUMERIC_COLUMNS, RECORD_COLUMNS, base_dataset
+from pydantic import BaseModel, ConfigDict
+
+from ofer_bench.report.records import NUMERIC_COLUMNS, RECORD_COLUMNS
 from ofer_bench.report.spec import read_resource
+from ofer_bench.spec.yaml_io import parse_yaml
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,13 +18,19 @@ PAPER = "Lee et al., Latent-OFER (2023)"
 """Short reference that opens every citation."""
 
 _DETECTION = {"accuracy": "patch_accuracy", "precision": "patch_precision", "recall": "patch_recall"}
-_COMPONENT_OF_TABLE = {"table1": "detector", "table2": "reconstructor", "table8": "reconstructor"} | {
-    "table9": "reconstructor",
-    "supp-table1": "reconstructor",
-}
-# The paper calls the hybrid network with this layer by the layer's name in Tables 2 and 8.
-_IDS = {"self-assembly": "hybrid"}
 _LOWER_IS_BETTER = ("flops", "parameters")
+
+
+class _Vocabulary(BaseModel):
+    """``published.yaml``: what the printed row names stand for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    components: dict[str, str]
+    ids: dict[str, str]
+    settings: dict[str, dict[str, str]]
+    compositions: dict[str, dict[str, str]]
+    occluders: dict[str, str]
 
 
 def citation(table: str) -> str:
@@ -40,12 +49,13 @@ def reported_records() -> pd.DataFrame:
     """
     import pandas as pd
 
+    vocabulary = parse_yaml(read_resource("published.yaml"), _Vocabulary, "published.yaml")
     published = pd.read_csv(StringIO(read_resource("published.csv")), keep_default_na=False)
     rows = [
-        _identity(row["table"], row["system"], row["note"])
+        _identity(vocabulary, row["table"], row["system"], row["note"])
         | {
             "split": row["dataset"],
-            "occluder": _occluder(row["dataset"]),
+            "occluder": next((o for part, o in vocabulary.occluders.items() if part in row["dataset"]), ""),
             "metric": _DETECTION[row["metric"]] if row["table"] == "table1" else row["metric"],
             "value": float(row["value"]),
             "unit": row["unit"],
@@ -64,20 +74,11 @@ def reported_records() -> pd.DataFrame:
     return frame
 
 
-def _identity(table: str, system: str, note: str) -> dict[str, str]:
+def _identity(vocabulary: _Vocabulary, table: str, system: str, note: str) -> dict[str, str]:
     """Say which component or system a printed row name stands for."""
-    if table == "supp-table1":
-        return {"reconstructor": "hybrid", "note": f"{system}; {note}"}
-    if table == "supp-table2" and system.startswith("deocclusive+"):
-        classifier = system.removeprefix("deocclusive+")
-        return {"detector": "vit-svdd", "reconstructor": "hybrid", "classifier": classifier, "note": note}
-    return {_COMPONENT_OF_TABLE.get(table, "system"): _IDS.get(system, system), "note": note}
-
-
-def _occluder(dataset: str) -> str:
-    """Name the occluder of a printed data set in our vocabulary; real occlusions have none."""
-    if "irregular" in dataset:
-        return "irregular"
-    if "grad-occlusion" in dataset:
-        return "gradcam"
-    return "objects" if base_dataset(dataset)[1] == "Syn" else ""
+    if table in vocabulary.settings:
+        return {**vocabulary.settings[table], "note": f"{system}; {note}"}
+    opening, _, classifier = system.partition("+")
+    if opening in vocabulary.compositions:
+        return {**vocabulary.compositions[opening], "classifier": classifier, "note": note}
+    return {vocabulary.components.get(table, "system"): vocabulary.ids.get(system, system), "note": note}

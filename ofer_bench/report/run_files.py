@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from ofer_bench.core.errors import StoreError
 from ofer_bench.report.records import Record, to_records
 
@@ -50,6 +52,35 @@ class RunFiles:
     missing: tuple[str, ...]
 
 
+class _Open(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class _Cell(_Open):
+    id: str
+    split: str
+
+
+class _Entry(_Open):
+    file: str
+    system: str
+    cell: str
+
+
+class _Failure(_Open):
+    stage: str
+    error: str
+
+
+class _Info(_Open):
+    """What the report asks of ``run.json``; a run that has only started lacks the lists."""
+
+    command: list[str] = Field(default_factory=list)
+    cells: list[_Cell] = Field(default_factory=list)
+    predictions: list[_Entry] = Field(default_factory=list)
+    failures: list[_Failure] = Field(default_factory=list)
+
+
 def load_run(path: Path, *, with_predictions: bool = True) -> RunFiles:
     """Read a run directory.
 
@@ -59,7 +90,8 @@ def load_run(path: Path, *, with_predictions: bool = True) -> RunFiles:
     if not path.is_dir():
         raise StoreError(f"no run directory at {path}", hint="give the folder that `ofer-bench run` printed")
     missing: list[str] = []
-    info, env = (_json(path / name, missing) for name in ("run.json", "env.json"))
+    info, env = _json(path / "run.json", missing), _json(path / "env.json", missing)
+    _check_info(path / "run.json", info)
     records = _records(path, missing)
     predictions = _predictions(path, info, missing) if with_predictions else ()
     return RunFiles(path=path, info=info, env=env, records=records, predictions=predictions, missing=tuple(missing))
@@ -78,13 +110,26 @@ def _json(path: Path, missing: list[str]) -> dict[str, Any]:
     return value
 
 
+def _check_info(path: Path, info: Mapping[str, Any]) -> None:
+    try:
+        _Info.model_validate(info)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise StoreError(f"{path} is damaged: {place}: {first['msg']}", hint=_HINT) from None
+
+
 def _records(path: Path, missing: list[str]) -> tuple[Record, ...]:
     import pandas as pd
 
     if (path / "records.parquet").is_file():
         return to_records(_parquet(path / "records.parquet"))
     if (path / "records.csv").is_file():
-        return to_records(pd.read_csv(path / "records.csv", dtype=str, keep_default_na=False))
+        try:
+            return to_records(pd.read_csv(path / "records.csv", dtype=str, keep_default_na=False))
+        # pandas' own errors of an empty or broken table, and text that is not UTF-8, are ValueErrors.
+        except (ValueError, OSError) as error:
+            raise StoreError(f"{path / 'records.csv'} is damaged: {error}", hint=_HINT) from error
     missing.append("records.parquet and records.csv are not there: nothing was scored yet.")
     return ()
 

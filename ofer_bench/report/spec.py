@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from ofer_bench.core.errors import SpecError
+from ofer_bench.spec.yaml_io import parse_yaml
 
 Filter = dict[str, str | list[str]]
 """Records column to wanted value: a text, a list of texts, ``""`` for empty, ``"*"`` for not empty."""
@@ -35,13 +36,20 @@ class ColumnSpec(_Strict):
 
 
 class SectionSpec(_Strict):
-    """Rows under one heading; the records column ``row`` names them, ``split_by`` makes sub-sections."""
+    """Rows under one heading; the records column ``row`` names them, ``split_by`` makes sub-sections.
+
+    Without records an ``optional`` section is left out, another says so with its text ``empty``.
+    ``values_of`` maps a column to one of the sections above: only values that stand there are kept. So
+    ``{system: classifier}`` keeps the systems that the measured rows above have as their classifier.
+    """
 
     heading: str
     row: str
     filter: Filter = Field(default_factory=dict)
+    values_of: dict[str, str] = Field(default_factory=dict)
     split_by: list[str] = Field(default_factory=lambda: ["dataset"])
     rank: bool = True
+    optional: bool = False
     empty: str = "Not measured in this run."
 
 
@@ -58,8 +66,6 @@ class _Definition(_Strict):
     id: str = Field(pattern="^[a-z0-9_]+$")
     title: str
     caption: str
-    filter: Filter = Field(default_factory=dict)
-    footnotes: list[str] = Field(default_factory=list)
 
 
 class TableDefinition(_Definition):
@@ -69,6 +75,8 @@ class TableDefinition(_Definition):
     """
 
     kind: Literal["table"]
+    filter: Filter = Field(default_factory=dict)
+    footnotes: list[str] = Field(default_factory=list)
     row_header: str
     columns: list[ColumnSpec] = Field(min_length=1)
     sections: list[SectionSpec] = Field(min_length=1)
@@ -81,6 +89,7 @@ class CurveDefinition(_Definition):
     """A metric against the occluded proportion, one panel per occluder, one line per ``series`` value."""
 
     kind: Literal["curve"]
+    filter: Filter = Field(default_factory=dict)
     panels: list[str] = Field(min_length=1)
     series: str = "system"
     y_label: str
@@ -91,6 +100,7 @@ class ConfusionDefinition(_Definition):
     """Row-normalised confusion matrices of every system on the cells that pass ``filter``."""
 
     kind: Literal["confusion"]
+    filter: Filter = Field(default_factory=dict)
 
 
 class SheetDefinition(_Definition):
@@ -101,6 +111,19 @@ class SheetDefinition(_Definition):
 
 
 Definition = TableDefinition | CurveDefinition | ConfusionDefinition | SheetDefinition
+
+_MODELS: dict[str, type[Definition]] = {
+    "table": TableDefinition,
+    "curve": CurveDefinition,
+    "confusion": ConfusionDefinition,
+    "sheet": SheetDefinition,
+}
+
+
+class _Kind(BaseModel):
+    """What decides by which model the rest of a definition is read."""
+
+    kind: Literal["table", "curve", "confusion", "sheet"]
 
 
 class HeadlineSpec(_Strict):
@@ -125,27 +148,6 @@ class ReportLayout(_Strict):
         return self.names.get(identifier, identifier)
 
 
-_T = TypeVar("_T")
-
-
-def _load(path: str, model: Any, kind: type[_T]) -> _T:
-    """Read one YAML file of the resources package into its model."""
-    import yaml
-
-    try:
-        value = TypeAdapter(model).validate_python(yaml.safe_load(read_resource(path)))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise SpecError(path, error.problem or "not valid YAML", line=line) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        hint = "compare with the other report definitions"
-        raise SpecError(path, f"{place}: {first['msg']}", hint=hint) from error
-    assert isinstance(value, kind)
-    return value
-
-
 def read_resource(path: str) -> str:
     """Return a text file of the ``ofer_reports`` package; ``path`` uses forward slashes."""
     return files(RESOURCES).joinpath(*path.split("/")).read_text(encoding="utf-8")
@@ -153,15 +155,18 @@ def read_resource(path: str) -> str:
 
 def load_layout() -> ReportLayout:
     """Read ``report.yaml``. Raises ``SpecError`` when it does not fit the model."""
-    return _load("report.yaml", ReportLayout, ReportLayout)
+    return parse_yaml(read_resource("report.yaml"), ReportLayout, "report.yaml")
 
 
 def load_definitions(layout: ReportLayout) -> list[Definition]:
     """Read the definitions named by ``layout.order``, in that order. Raises ``SpecError``."""
-    model = Annotated[Definition, Field(discriminator="kind")]
-    kinds = _Definition
-    loaded = [_load(f"definitions/{name}.yaml", model, kinds) for name in layout.order]
-    for name, definition in zip(layout.order, loaded, strict=True):
-        if definition.id != name:
-            raise SpecError(f"definitions/{name}.yaml", f"id is {definition.id!r}", hint=f"set id: {name}")
-    return loaded  # type: ignore[return-value]
+    return [_load_definition(name) for name in layout.order]
+
+
+def _load_definition(name: str) -> Definition:
+    path = f"definitions/{name}.yaml"
+    text = read_resource(path)
+    definition = parse_yaml(text, _MODELS[parse_yaml(text, _Kind, path).kind], path)
+    if definition.id != name:
+        raise SpecError(path, f"id is {definition.id!r}", hint=f"set id: {name}")
+    return definition

@@ -9,14 +9,14 @@ from typing import Literal
 from ofer_bench.report.cells import MISSING_TEXT, FootnoteBook, cell_of, difference
 from ofer_bench.report.granularity_notes import granularity_notes
 from ofer_bench.report.ranking import embolden
-from ofer_bench.report.records import Record, distinct, select
+from ofer_bench.report.records import Record, distinct, metric_family, select
 from ofer_bench.report.reported import citation
-from ofer_bench.report.spec import ColumnSpec, PublishedSpec, ReportLayout, SectionSpec, TableDefinition
+from ofer_bench.report.spec import ColumnSpec, Filter, PublishedSpec, ReportLayout, SectionSpec, TableDefinition
 from ofer_bench.report.table import Cell, Column, Footnote, Row, Section, Table
 
 _BOLD_NOTE = (
-    "Bold: the best value measured here under that heading, and every value inside its 95 % interval, or "
-    "printed alike where it has none. Published numbers take no part in the ranking."
+    "Bold: the best value measured here under that heading, and every value inside its 95 % interval. Columns "
+    "without intervals and published numbers take no part in the ranking."
 )
 _MISSING_NOTE = f"{MISSING_TEXT}: no value in this run, or none published."
 
@@ -35,10 +35,11 @@ def tabulate(
     used: list[Record] = []
     sections: list[Section] = []
     for spec in definition.sections:
-        records = select(ours, spec.filter)
+        above: Filter = {column: distinct(used, source) for column, source in spec.values_of.items()}
+        records = select(ours, spec.filter | above)
         used += records
         sections += _sections(records, spec, columns, book, layout, "measured")
-        if not records:
+        if not records and not spec.optional:
             heading = spec.heading.partition(":")[0]
             sections.append(Section(heading=heading, source="measured", rows=(), empty=spec.empty))
     cited: list[Record] = []
@@ -121,9 +122,11 @@ def _describe(measured: Sequence[Record], reported: Sequence[Record]) -> str:
     splits = []
     usable = [record for record in measured if record["status"] == "ok"]
     for split in distinct(usable, "split"):
-        counts = {int(r["n"]) for r in select(usable, {"split": split}) if r["n"] > 0}
+        counted = [r for r in select(usable, {"split": split}) if r["n"] > 0]
+        counts = {int(r["n"]) for r in counted}
         span = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else "".join(map(str, counts))
-        splits.append(f"{split} (n = {span})" if span else split)
+        unit = " patches" if any(metric_family(r["metric"]) == "detection" for r in counted) else ""
+        splits.append(f"{split} (n = {span}{unit})" if span else split)
     if splits:
         parts.append(f"Measured on {', '.join(splits)}.")
     blocked = [split for split in distinct(measured, "split") if not select(usable, {"split": split})]

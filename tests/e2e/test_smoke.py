@@ -61,6 +61,26 @@ def test_the_same_command_again_makes_nothing(smoke: Path) -> None:
     pd.testing.assert_frame_equal(before.drop(columns="run_id"), after.drop(columns="run_id"))
 
 
+@pytest.mark.parametrize("name", ["table1", "table2", "table3", "table8", "table9"])
+def test_every_measured_cell_of_the_tables_has_a_value(name: str, smoke: Path) -> None:
+    table = pd.read_csv(smoke / "runs" / "smoke-smoke" / "report" / "tables" / f"{name}.csv", keep_default_na=False)
+    measured = table[table.source == "measured"]
+    assert len(measured) >= 2
+    assert set(measured.filter(like=" status").to_numpy().ravel()) == {"ok"}
+
+
+def test_plan_list_and_doctor_agree_with_the_run(smoke: Path) -> None:
+    plan = call(smoke / "store", "plan", "smoke", "--device", "cpu", cwd=smoke)
+    assert plan.returncode == 0, plan.stderr
+    assert " 0 to do" in plan.stdout
+    records = pd.read_csv(smoke / "runs" / "smoke-smoke" / "records.csv")
+    listed = json.loads(call(smoke / "store", "list", "metrics", "--json", cwd=smoke).stdout)
+    recorded = records[["metric_def", "unit"]].drop_duplicates().itertuples(index=False, name=None)
+    assert {(row["definition"], row["unit"]) for row in listed} == {(d, str(unit)) for d, unit in recorded}
+    doctor = call(smoke / "store", "doctor", cwd=smoke)
+    assert doctor.returncode == 0, doctor.stdout
+
+
 def test_predict_writes_panels_and_probabilities(smoke: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(0, 256, (80, 60, 3), dtype=np.uint8)).save(tmp_path / "face.png")

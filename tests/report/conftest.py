@@ -13,6 +13,7 @@ import pytest
 from scipy.stats import binomtest
 
 from ofer_bench.core.expressions import EXPRESSIONS
+from ofer_bench.metrics.info import metric_info
 from ofer_bench.report.records import RECORD_COLUMNS
 
 SYSTEMS = {
@@ -106,15 +107,15 @@ def recognition(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]
             low, high = wilson(correct, COUNT)
             place = {key: cell[key] for key in ("split", "occluder", "ratio_lo", "ratio_hi")}
             failed = int((frame["predicted"] < 0).sum())
-            shared = {
-                "system": system,
-                "n_failed": failed,
-                "ci_lo": low,
-                "ci_hi": high,
-                "ci_method": "wilson",
-            }
+            interval = {"ci_lo": low, "ci_hi": high, "ci_method": "wilson"}
             for metric in ("accuracy", "balanced_accuracy", "macro_f1"):
-                rows.append(record(metric=metric, value=100 * correct / COUNT, **place, **shared))
+                shared = {
+                    "metric": metric,
+                    "metric_def": metric_info(metric).definition,
+                    "value": 100 * correct / COUNT,
+                }
+                shared |= interval if metric == "accuracy" else {}
+                rows.append(record(system=system, n_failed=failed, **place, **shared))
     return rows, entries
 
 
@@ -125,10 +126,11 @@ def components() -> list[dict[str, Any]]:
     for detector, level in DETECTORS.items():
         values = {"patch_accuracy": level, "patch_precision": level - 3.0, "patch_recall": level - 1.0}
         values |= {"patch_f1": level - 2.0, "patch_prevalence": 24.6}
-        shared = {"detector": detector, "metric_def": "patch/tau0.5/pooled", "n": 13440}
-        rows += [record(metric=metric, value=value, **place, **shared) for metric, value in values.items()]
-        for metric in ("patch_auroc", "patch_ap"):
-            rows.append(record(metric=metric, value=level / 100 + 0.02, unit="1", **place, **shared))
+        values |= dict.fromkeys(("patch_auroc", "patch_ap"), level / 100 + 0.02)
+        for metric, value in values.items():
+            shared = {"detector": detector, "metric_def": metric_info(metric).definition, "n": 13440}
+            unit = "1" if value < 1 else "percent"
+            rows.append(record(metric=metric, value=value, unit=unit, **place, **shared))
     for occluder in ("objects", "irregular"):
         place = {"split": "Syn-ParaFace" if occluder == "objects" else "ParaFace", "occluder": occluder}
         for reconstructor, level in RECONSTRUCTORS.items():
@@ -150,7 +152,8 @@ def components() -> list[dict[str, Any]]:
                     )
             correct = int(COUNT * (0.4 + (level - 17) / 25))
             low, high = wilson(correct, COUNT)
-            after = {"classifier": "resnet18", "metric": "accuracy", "value": 100 * correct / COUNT}
+            after = {"classifier": "dan", "metric": "accuracy", "value": 100 * correct / COUNT}
+            after["metric_def"] = metric_info("accuracy").definition
             rows.append(record(ci_lo=low, ci_hi=high, **after, **place, **shared))
     return rows
 
@@ -172,7 +175,7 @@ def blocked() -> list[dict[str, Any]]:
 def qualitative(path: Path) -> None:
     """Write a small sheet of gradients."""
     rng = np.random.default_rng(3)
-    columns = ["clean", "occluded", "scores", "mask", "mean-fill", "mae", "conventional", "hybrid"]
+    columns = ["clean", "occluded", "vit-svdd score", "vit-svdd mask", "mean-fill", "mae", "conventional", "hybrid"]
     rows = 4
     image = np.linspace(60, 220, 48, dtype=np.uint8)[None, None, :, None, None]
     image = np.broadcast_to(image, (rows, len(columns), 48, 48, 3)).copy()
@@ -196,7 +199,7 @@ def write_run(path: Path) -> Path:
     """Write a complete run directory."""
     rows, entries = recognition(path)
     # A trial of single components: stored, but no system of its own.
-    trial = {"file": "predictions/oracle-mae-resnet18__objects.parquet", "system": "oracle+mae+resnet18"}
+    trial = {"file": "predictions/oracle-mae-dan__objects.parquet", "system": "oracle+mae+dan"}
     predictions(np.random.default_rng(1), 0.5, 0).to_parquet(path / trial["file"])
     entries.append(trial | {"cell": "objects"})
     frame = pd.DataFrame([*rows, *components(), *blocked()], columns=list(RECORD_COLUMNS))

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -66,8 +65,28 @@ def test_values_reach_csv_and_page(built_run: Path) -> None:
     assert rows["Measured here: RAF-DB", "Latent-OFER"]["Clean [%] status"] == "blocked"
     html = (built_run / "report" / "index.html").read_text()
     assert f"<strong>{wanted['value']:.1f}</strong>" in html
+    assert "<dt>Seeds</dt><dd>1</dd>" in html
     for fact in ("core 1", "12 min 34 s", "ofer-bench run core --profile quick", "digest 3fa8c0de", "3.12.4"):
         assert fact in html
+
+
+def test_two_marks_of_a_cell_stand_beside_each_other(make_run: Callable[[], Path]) -> None:
+    path = make_run()
+    frame = pd.read_parquet(path / "records.parquet")
+    frame.loc[(frame["system"] == "dan") & (frame["occluder"] == "objects"), "note"] = "a note on the cell"
+    frame.to_parquet(path / "records.parquet")
+    build_report(path)
+    assert "<sup>a,b</sup>" in (path / "report" / "index.html").read_text()
+    assert "<sup>a,b</sup>" in (path / "report" / "tables" / "table3.md").read_text()
+
+
+def test_nothing_without_an_interval_is_declared_the_winner(built_run: Path) -> None:
+    for name in ("recognition", "table1"):
+        measured = (built_run / "report" / "tables" / f"{name}.md").read_text()
+        assert "Measured here" in measured and not re.search(r"\*\*\d", measured)
+    html = (built_run / "report" / "index.html").read_text()
+    tile = html[html.index("Occluded patches found (AUROC)") :].partition("</div>")[0]
+    assert "without an interval" in tile
 
 
 def test_names_are_escaped_everywhere(built_run: Path) -> None:
@@ -144,6 +163,34 @@ def test_damage_and_absence_are_typed_errors(make_run: Callable[[], Path], tmp_p
         summary_tables(path)
 
 
+@pytest.mark.parametrize("text", [b"", b"a,b\n1\n1,2,3\n", b"a\n\xff\n"])
+def test_damaged_records_are_a_typed_error(text: bytes, tmp_path: Path) -> None:
+    (tmp_path / "records.csv").write_bytes(text)
+    with pytest.raises(StoreError, match=r"records\.csv is damaged"):
+        build_report(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "place"),
+    [
+        ({"failures": ["out of memory"]}, "failures.0"),
+        ({"cells": [{"split": "ParaFace"}]}, "cells.0.id"),
+        ({"predictions": [{"file": "x.parquet"}]}, "predictions.0.system"),
+        ({"command": "ofer-bench run"}, "command"),
+    ],
+)
+def test_a_run_json_of_another_shape_is_a_typed_error(damage: dict[str, object], place: str, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps(damage))
+    with pytest.raises(StoreError, match=rf"run\.json is damaged: {place}"):
+        build_report(tmp_path)
+
+
+def test_a_report_that_cannot_be_written_is_a_typed_error(tmp_path: Path) -> None:
+    (tmp_path / "report").write_text("a file where the folder should be")
+    with pytest.raises(StoreError, match="can't be written"):
+        build_report(tmp_path)
+
+
 def test_the_summary_needs_neither_torch_nor_matplotlib(built_run: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from ofer_bench.report.build import summary_tables; "
@@ -170,11 +217,3 @@ def test_headlines_average_seeds_and_name_every_winner() -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
-
-
-def test_interval_of_the_fixture_is_wilson(built_run: Path) -> None:
-    from statsmodels.stats.proportion import proportion_confint
-
-    row = pd.read_parquet(built_run / "records.parquet").iloc[0]
-    low, high = proportion_confint(round(row["value"] * row["n"] / 100), row["n"], method="wilson")
-    assert np.allclose([row["ci_lo"], row["ci_hi"]], [100 * low, 100 * high])

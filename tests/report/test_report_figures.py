@@ -55,7 +55,7 @@ def test_confusion_equals_scikit_learn(built_run: Path, name: str) -> None:
     cell = "clean" if name.endswith("clean") else "objects"
     stored = pd.read_parquet(built_run / "predictions" / f"dan__{cell}.parquet")
     wanted = confusion_matrix(stored["label"], stored["predicted"], labels=[*range(7), -1])[:7]
-    assert "oracle+mae+resnet18" not in set(shown["system"])
+    assert "oracle+mae+dan" not in set(shown["system"])
     panel = shown[shown["system"] == "DAN"]
     counts = panel.pivot(index="label", columns="predicted", values="count")
     counts = counts.loc[list(EXPRESSIONS), [*EXPRESSIONS, "failed"]]

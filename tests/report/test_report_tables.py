@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pandas as pd
 import pytest
 
 from ofer_bench.core.errors import SpecError
@@ -12,31 +9,12 @@ from ofer_bench.report import spec
 from ofer_bench.report.cells import FootnoteBook, cell_of
 from ofer_bench.report.granularity_notes import granularity_notes
 from ofer_bench.report.ranking import tied_with_best
-from ofer_bench.report.records import RECORD_COLUMNS, Record, base_dataset, matches, to_records
-from ofer_bench.report.reported import reported_records
+from ofer_bench.report.records import base_dataset, matches
 from ofer_bench.report.spec import ColumnSpec, TableDefinition, load_definitions, load_layout
-from ofer_bench.report.table import Cell, Section, Table
-from ofer_bench.report.tabulate import tabulate
+from ofer_bench.report.table import Cell
+from tests.report.tables import DEFINITIONS, LAYOUT, REPORTED, records, section, table
 
-LAYOUT = load_layout()
-DEFINITIONS = {definition.id: definition for definition in load_definitions(LAYOUT)}
-REPORTED = to_records(reported_records())
 ACCURACY = ColumnSpec(id="accuracy", header="Accuracy", unit="%")
-
-
-def records(*rows: dict[str, Any]) -> tuple[Record, ...]:
-    common = {"metric": "accuracy", "status": "ok", "source": "measured", "n": 100, "n_failed": 0, "seed": 0}
-    return to_records(pd.DataFrame([common | row for row in rows], columns=list(RECORD_COLUMNS)))
-
-
-def table(name: str, *rows: dict[str, Any]) -> Table:
-    definition = DEFINITIONS[name]
-    assert isinstance(definition, TableDefinition)
-    return tabulate(definition, records(*rows), REPORTED, LAYOUT)
-
-
-def section(made: Table, heading: str) -> Section:
-    return next(part for part in made.sections if part.heading == heading)
 
 
 def test_table3_puts_each_value_in_its_place() -> None:
@@ -95,7 +73,10 @@ def test_every_published_number_of_a_table_is_printed(name: str) -> None:
 
 def test_several_seeds_are_averaged_and_named() -> None:
     book = FootnoteBook()
-    rows = [{"value": v, "ci_lo": v - 4, "ci_hi": v + 4, "seed": s} for s, v in enumerate((80.0, 82.0, 87.0))]
+    rows = [
+        {"value": v, "ci_lo": v - 4, "ci_hi": v + 4, "seed": s, "weights_digest": f"dan:{s}fa8c0de11aa"}
+        for s, v in enumerate((80.0, 82.0, 87.0))
+    ]
     cell = cell_of(records(*rows), ACCURACY, book)
     assert cell.value == pytest.approx(83.0)
     assert cell.ci == pytest.approx((79.0, 87.0))
@@ -125,9 +106,10 @@ def test_ties_lie_inside_the_interval_of_the_best() -> None:
     cells = [Cell(text=f"{v}", value=v, ci=(v - 3, v + 3)) for v in (70.0, 72.9, 75.0, 71.9)]
     blocked = Cell(text="blocked", status="blocked")
     assert tied_with_best([*cells, blocked]) == [False, True, True, False, False]
-    assert tied_with_best([Cell(text="1.0", value=1.0), Cell(text="1.1", value=1.1)]) == [False, True]
+    bare = [Cell(text="1.0", value=1.0), Cell(text="1.1", value=1.1)]
+    assert tied_with_best(bare) == [False, False], "without an interval nothing says what ties"
     assert tied_with_best([cells[0], blocked]) == [False, False], "one value alone wins nothing"
-    lower = [Cell(text=t, value=float(t), higher_is_better=False) for t in ("3", "2", "4")]
+    lower = [Cell(text=t, value=float(t), ci=(2, 2.5), higher_is_better=False) for t in ("3", "2", "4")]
     assert tied_with_best(lower) == [False, True, False]
 
 
@@ -161,16 +143,21 @@ def test_granularity_notes_name_only_what_does_not_fit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("split", "expected"),
+    ("split", "occluder", "expected"),
     [
-        ("Syn-RAF-DB", ("RAF-DB", "Syn")),
-        ("Occlusion-AffectNet", ("AffectNet", "Occlusion")),
-        ("RAF-DB irregular masks", ("RAF-DB", "")),
-        ("FED-RO", ("FED-RO", "")),
+        ("ParaFace", "", ("ParaFace", "")),
+        ("Syn-RAF-DB", "objects", ("RAF-DB", "Syn")),
+        ("RAF-DB irregular masks", "irregular", ("RAF-DB", "")),
+        ("Occlusion-AffectNet", "", ("AffectNet", "Occlusion")),
+        ("Occlusion-AffectNet", "irregular", ("Occlusion-AffectNet", "")),
+        ("Syn-Occlusion-AffectNet", "objects", ("Occlusion-AffectNet", "Syn")),
+        ("FED-ParaFace", "", ("ParaFace", "FED")),
+        ("FED-RO", "", ("FED-RO", "FED")),
+        ("FED-RO", "irregular", ("FED-RO", "")),
     ],
 )
-def test_base_dataset(split: str, expected: tuple[str, str]) -> None:
-    assert base_dataset(split) == expected
+def test_base_dataset(split: str, occluder: str, expected: tuple[str, str]) -> None:
+    assert base_dataset(split, occluder) == expected
 
 
 def test_filters() -> None:
@@ -183,8 +170,22 @@ def test_filters() -> None:
 
 def test_a_definition_that_does_not_fit_is_a_spec_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spec, "read_resource", lambda path: "order: [a]\nheadline: []\nnames: {}\nextra: 1\n")
-    with pytest.raises(SpecError, match=r"report\.yaml: extra: "):
+    with pytest.raises(SpecError, match=r"report\.yaml:4: extra: "):
         load_layout()
     monkeypatch.setattr(spec, "read_resource", lambda path: "order: [a\nheadline: ]]\n")
     with pytest.raises(SpecError, match=r"report\.yaml:2: "):
         load_layout()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("kind: tabel", r"a\.yaml:4: kind: "),
+        ("kind: sheet\nfilter: {metric: accuracy}", r"a\.yaml:5: filter: "),
+        ("kind: confusion\nfootnotes: [never printed]", r"a\.yaml:5: footnotes: "),
+    ],
+)
+def test_a_mistake_in_a_definition_has_its_line(line: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spec, "read_resource", lambda path: f"id: a\ntitle: A\ncaption: c\n{line}\n")
+    with pytest.raises(SpecError, match=message):
+        load_definitions(LAYOUT.model_copy(update={"order": ["a"]}))

@@ -1,0 +1,152 @@
+"""The user's own images: names that never collide, mistakes found before any work."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from ofer_bench.cli import predict as predict_verb
+from ofer_bench.cli.images import decode_images, find_images, result_names
+from ofer_bench.cli.main import app
+from ofer_bench.core.errors import OferBenchError, SpecError, StoreError
+from ofer_bench.core.types import Prediction
+from ofer_bench.engine import execute, notebook
+from ofer_bench.engine.system import System, SystemOutput
+from ofer_bench.plugins.discovery import registry
+from tests.conftest import toy_faces
+
+
+@pytest.fixture
+def face(tmp_path: Path) -> Path:
+    """A folder with one face under three names that are easily taken for one another."""
+    image = Image.fromarray(toy_faces(1, size=64).image[0])
+    for name in ("face.jpg", "face.png", "other/face.png"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        image.save(tmp_path / "in" / name)
+    return tmp_path / "in"
+
+
+def test_results_are_named_apart(tmp_path: Path) -> None:
+    assert result_names([Path("a.jpg"), Path("b.jpg")]) == ["a", "b"]
+    assert result_names([Path("a.jpg"), Path("a.png")]) == ["a.jpg", "a.png"]
+    assert result_names([Path("a.jpg"), Path("A.png")]) == ["a.jpg", "A.png"]
+    assert result_names([Path("/a/1.jpg"), Path("/b/1.jpg")]) == ["a-1.jpg", "b-1.jpg"]
+    with pytest.raises(SpecError, match="the same name"):
+        result_names([Path("/a/b-1.jpg"), Path("/a-b/1.jpg"), Path("/a/b/1.jpg"), Path("/c/b-1.jpg")])
+
+
+def test_an_image_given_twice_is_one(face: Path) -> None:
+    assert find_images([face, face / "face.jpg"]) == [face / "face.jpg", face / "face.png"]
+
+
+def test_occlude_keeps_images_of_one_stem_apart_and_seeds_them_apart(
+    face: Path, tmp_path: Path, store_dir: Path
+) -> None:
+    command = [
+        "occlude",
+        str(face),
+        str(tmp_path / "out"),
+        "--occluder",
+        "random-patch",
+        "--size",
+        "112",
+        "--seed",
+        "5",
+    ]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    rows = [json.loads(line) for line in (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()]
+    assert [(row["name"], row["source"]) for row in rows] == [("face.jpg", "face.jpg"), ("face.png", "face.png")]
+    masks = [np.asarray(Image.open(tmp_path / "out" / "mask" / f"{row['name']}.png")) for row in rows]
+    assert not np.array_equal(*masks)
+    card = registry().card("random-patch")
+    assert {(row["occluder"], row["version"], row["seed"]) for row in rows} == {("random-patch", card.version, 5)}
+
+
+def test_an_images_occlusion_does_not_depend_on_its_company(face: Path, tmp_path: Path, store_dir: Path) -> None:
+    masks = []
+    for out, source in (("both", face), ("alone", face / "face.png")):
+        command = ["occlude", str(source), str(tmp_path / out), "--occluder", "irregular", "--size", "112"]
+        assert CliRunner().invoke(app, command).exit_code == 0
+        name = "face.png" if out == "both" else "face"
+        masks.append(np.asarray(Image.open(tmp_path / out / "mask" / f"{name}.png")))
+    np.testing.assert_array_equal(*masks)
+
+
+def test_occlude_refuses_a_size_off_the_grid(face: Path, tmp_path: Path, store_dir: Path) -> None:
+    command = ["occlude", str(face), str(tmp_path / "out"), "--occluder", "random-patch", "--size", "100"]
+    result = CliRunner().invoke(app, command)
+    assert isinstance(result.exception, SpecError)
+    assert "give 98 or 112" in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
+class Uniform:
+    """A classifier that knows nothing."""
+
+    id, image_size, device = "uniform", 32, "cpu"
+
+    def __call__(self, batch: object) -> SystemOutput:
+        import torch
+
+        names = batch.sample_id  # type: ignore[attr-defined]
+        prediction = Prediction(logits=torch.zeros(len(names), 7), sample_id=names)
+        return SystemOutput(detection=None, reconstruction=None, prediction=prediction)
+
+
+def test_predict_writes_a_panel_for_every_image(face: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notebook, "load_system", lambda *args, **kwargs: Uniform())
+    image = face / "[bold]odd[end].png"
+    (face / "face.png").rename(image)
+    command = ["predict", str(face), str(face / "other"), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert "[bold]odd[end].png" in result.output
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "predictions.csv",
+        "face.jpg.png",
+        "face.png.png",
+        "[bold]odd[end].png.png",
+    }
+
+
+@pytest.mark.parametrize("command", ["predict", "occlude"])
+def test_a_mistyped_path_is_found_before_any_training(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*args: object, **kwargs: object) -> System:
+        raise AssertionError("work was begun")
+
+    monkeypatch.setattr(notebook, "load_system", never)
+    options = ["--out", str(tmp_path)] if command == "predict" else [str(tmp_path), "--occluder", "gradcam"]
+    result = CliRunner().invoke(app, [command, str(tmp_path / "fcae.jpg"), *options])
+    assert isinstance(result.exception, SpecError)
+    assert "fcae.jpg: is not there" in str(result.exception)
+
+
+def test_an_unwritable_folder_is_found_before_any_training(
+    tmp_path: Path, store_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*args: object, **kwargs: object) -> None:
+        raise AssertionError("work was begun")
+
+    monkeypatch.setattr(execute, "execute", never)
+    (tmp_path / "file").write_text("")
+    command = ["train", "mean-fill", "--profile", "smoke", "--device", "cpu", "--out", str(tmp_path / "file" / "x")]
+    result = CliRunner().invoke(app, command)
+    assert isinstance(result.exception, StoreError)
+    assert "--out" in str(result.exception)
+
+
+def test_unreadable_images_are_kept_with_their_error(face: Path) -> None:
+    (face / "broken.png").write_bytes(b"x")
+    decoded = decode_images(find_images([face]), 32)
+    assert decoded.name == ["face.jpg", "face.png"]
+    assert [path.name for path, _ in decoded.failed] == ["broken.png"]
+    assert isinstance(decoded.failed[0][1], OferBenchError)
+    assert predict_verb.SOME_FAILED == 1
