@@ -122,8 +122,9 @@ class FaceMAE(nn.Module):
     def _encode_tokens(self, tokens: Tensor, allowed: Tensor | None) -> Tensor:
         """Run the encoder with the class token in front; ``allowed`` bool broadcasts to [B,heads,N,N]."""
         tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1)
+        mask = None if allowed is None else _additive(allowed, tokens)
         for block in self.blocks:
-            tokens = block(tokens, attn_mask=allowed)
+            tokens = block(tokens, attn_mask=mask)
         return self.norm(tokens)
 
     def _predict(self, image: Tensor, mask: Tensor) -> Tensor:
@@ -153,6 +154,11 @@ class FaceMAE(nn.Module):
 
 def _normalise(image: Tensor) -> Tensor:
     return (image - MEAN) / STD
+
+
+def _additive(allowed: Tensor, like: Tensor) -> Tensor:
+    """Turn True into 0 and False into -inf: timm adds a mask to the scores where attention is not fused."""
+    return torch.zeros_like(allowed, dtype=like.dtype).masked_fill(~allowed, -torch.inf)
 
 
 def _blocks(dim: int, depth: int, heads: int) -> nn.ModuleList:
