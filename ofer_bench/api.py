@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         OccluderError,
         OferBenchError,
         PluginError,
+        SpecError,
         WeightsMismatch,
     )
     from ofer_bench.core.expressions import EXPRESSIONS, Expression
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         steps_per_epoch,
     )
     from ofer_bench.occlusion.patches import patch_mask_to_pixels, pixel_mask_to_patches
+    from ofer_bench.plugins.options import check_known
     from ofer_bench.plugins.protocols import (
         Classifier,
         Component,
@@ -58,6 +60,7 @@ _HOME = {
         "OccluderError",
         "OferBenchError",
         "PluginError",
+        "SpecError",
         "WeightsMismatch",
     ),
     "core.expressions": ("EXPRESSIONS", "Expression"),
@@ -77,6 +80,7 @@ _HOME = {
     "engine.notebook": ("load_split", "load_system"),
     "engine.training": ("accuracy", "fit_epochs", "learning_rate", "optimiser", "shuffled_batches", "steps_per_epoch"),
     "occlusion.patches": ("patch_mask_to_pixels", "pixel_mask_to_patches"),
+    "plugins.options": ("check_known",),
     "plugins.protocols": (
         "Classifier",
         "Component",

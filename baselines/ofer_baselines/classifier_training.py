@@ -15,6 +15,7 @@ from ofer_bench.api import (
     Recipe,
     TrainingSink,
     accuracy,
+    check_known,
     fit_epochs,
     random_affine,
     random_colour,
@@ -36,6 +37,7 @@ def fit_classifier(
     ``recipe.extra['erasing']`` is the probability of random erasing (default 0: the paper's baselines meet
     occlusion unprepared).
     """
+    check_known(type(module).__name__, recipe.extra, ("erasing",))
     device = next(module.parameters()).device
     erasing = float(recipe.extra.get("erasing", 0.0))
 

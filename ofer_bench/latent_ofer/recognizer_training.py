@@ -16,6 +16,7 @@ from ofer_bench.api import (
     Reconstructor,
     TrainingSink,
     accuracy,
+    check_known,
     derive_seed,
     fit_epochs,
     random_affine,
@@ -72,6 +73,7 @@ def train_recognizer(
     The holes are drawn and restored once, before the first epoch.
     """
     assert isinstance(model, torch.nn.Module)
+    check_known("latent-recognizer", recipe.extra, ("deoccluded_share",))
     device = next(model.parameters()).device
     share = float(recipe.extra.get("deoccluded_share", DEOCCLUDED_SHARE))
 

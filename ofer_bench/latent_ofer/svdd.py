@@ -17,6 +17,7 @@ from ofer_bench.api import (
     PluginError,
     Recipe,
     TrainingSink,
+    check_known,
     fit_epochs,
 )
 from ofer_bench.latent_ofer.mae import FaceMAE
@@ -67,6 +68,7 @@ class ViTSVDD(nn.Module):
     def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component]) -> None:
         super().__init__()
         model = settings.model
+        check_known("vit-svdd", model, ("latent", "position", "hidden", "out", "nu"))
         self._frozen: tuple[FaceMAE] = (frozen(upstream, "face-mae"),)
         self.grid = settings.grid
         self.latent = _choice(model, "latent", ("local", "contextual"))
@@ -114,6 +116,7 @@ class ViTSVDD(nn.Module):
         The last epoch is kept: unoccluded faces alone can't rank epochs, for the objective falls towards
         collapse. Lambda is ``recipe.extra["svdd_lambda"]``; the optimiser itself decays nothing.
         """
+        check_known("vit-svdd", recipe.extra, ("svdd_lambda",))
         device = self.centre.device
         weight_decay = float(recipe.extra.get("svdd_lambda", WEIGHT_DECAY))
         if self.position == "whitened":

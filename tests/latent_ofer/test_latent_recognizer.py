@@ -123,6 +123,11 @@ def test_training_learns_drawn_expressions(tiny, upstream):
     assert log.rows[-1]["loss"] < log.rows[0]["loss"]
 
 
+def test_the_number_of_heads_is_a_setting(tiny, upstream):
+    model = LatentRecognizer(tiny.settings("latent-recognizer", heads=2), upstream)
+    assert len(model.attention.heads) == 2
+
+
 def test_unknown_branches_are_named(tiny, upstream):
     with pytest.raises(PluginError, match="full-latent"):
         LatentRecognizer(tiny.settings("latent-recognizer", branches="vit"), upstream)
