@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         OferBenchError,
         PluginError,
         SpecError,
+        TrainingDiverged,
         WeightsMismatch,
     )
     from ofer_bench.core.expressions import EXPRESSIONS, Expression
@@ -30,14 +31,7 @@ if TYPE_CHECKING:
     )
     from ofer_bench.engine.augment import random_affine, random_colour, random_erasing
     from ofer_bench.engine.notebook import load_split, load_system
-    from ofer_bench.engine.training import (
-        accuracy,
-        fit_epochs,
-        learning_rate,
-        optimiser,
-        shuffled_batches,
-        steps_per_epoch,
-    )
+    from ofer_bench.engine.training import accuracy, apply_gradients, fit_epochs, optimiser, run_epochs
     from ofer_bench.occlusion.patches import patch_mask_to_pixels, pixel_mask_to_patches
     from ofer_bench.plugins.options import check_known
     from ofer_bench.plugins.protocols import (
@@ -61,6 +55,7 @@ _HOME = {
         "OferBenchError",
         "PluginError",
         "SpecError",
+        "TrainingDiverged",
         "WeightsMismatch",
     ),
     "core.expressions": ("EXPRESSIONS", "Expression"),
@@ -78,7 +73,7 @@ _HOME = {
     ),
     "engine.augment": ("random_affine", "random_colour", "random_erasing"),
     "engine.notebook": ("load_split", "load_system"),
-    "engine.training": ("accuracy", "fit_epochs", "learning_rate", "optimiser", "shuffled_batches", "steps_per_epoch"),
+    "engine.training": ("accuracy", "apply_gradients", "fit_epochs", "optimiser", "run_epochs"),
     "occlusion.patches": ("patch_mask_to_pixels", "pixel_mask_to_patches"),
     "plugins.options": ("check_known",),
     "plugins.protocols": (

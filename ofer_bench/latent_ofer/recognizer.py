@@ -47,9 +47,9 @@ class LatentRecognizer(nn.Module):
     """CNN with attention and ViT latents, fused.
 
     ``settings.model``: ``branches`` (one of BRANCHES), ``heads`` of the attention (4), ``hidden`` (first layer
-    of the latent branch, 1024), ``dropout`` on the latents (0). The trunk starts from the upstream ResNet-18, where the paper takes
-    MS-Celeb-1M weights. In the branch ``extracted-latent`` the CNN classifies for its own loss only, for the
-    choice of positions passes no gradient.
+    of the latent branch, 1024), ``dropout`` on the latents (0). The trunk starts from the upstream ResNet-18,
+    where the paper takes MS-Celeb-1M weights. In the branch ``extracted-latent`` the CNN classifies for its own
+    loss only, for the choice of positions passes no gradient.
     """
 
     def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component]) -> None:
