@@ -16,6 +16,7 @@ from ofer_bench.api import (
     FaceSet,
     PluginError,
     Recipe,
+    TrainingDiverged,
     TrainingSink,
     check_known,
     fit_epochs,
@@ -137,7 +138,10 @@ class ViTSVDD(nn.Module):
         fit_epochs(self, recipe.model_copy(update={"weight_decay": 0.0}), len(train), step, seed, out)
         with torch.no_grad():
             distances = [squared_distance(e, self.centre).flatten() for e in self._embeddings(val, recipe.batch_size)]
-        self.radius_squared.fill_(squared_radius(torch.cat(distances).cpu().numpy(), self.nu))
+        radius = squared_radius(torch.cat(distances).cpu().numpy(), self.nu)
+        if not np.isfinite(radius):
+            raise TrainingDiverged("vit-svdd", f"the squared radius is {radius}")
+        self.radius_squared.fill_(radius)
 
     @torch.no_grad()
     def _latents(self, image: Tensor) -> Tensor:
