@@ -55,7 +55,10 @@ def deoccluded(
     seed: int,
     device: torch.device | str,
 ) -> FaceSet:
-    """Return ``faces`` with a random hole each, restored: what the classifier meets in the system."""
+    """Return ``faces`` with a random hole each, restored under its true mask.
+
+    In the system the masks are the detector's: false alarms and missed patches are not trained for.
+    """
     generator = torch.Generator(device=device).manual_seed(seed)
     images = []
     for batch in faces.batches(batch_size, device):
