@@ -13,7 +13,7 @@ from ofer_bench.latent_ofer.svdd import (
     squared_radius,
     svdd_objective,
 )
-from ofer_bench.latent_ofer.whitening import FLOOR, SHRINKAGE, fit_whitening, whiten
+from ofer_bench.latent_ofer.whitening import FLOOR, SHRINKAGE, Whitening, fit_whitening, whiten
 
 
 @pytest.fixture
@@ -129,6 +129,56 @@ def test_detects_what_it_never_saw(tiny, mae, model):
     found = detector.detect(FaceBatch(image=image, sample_id=test.sample_id))
     others = found.score.flatten(1).median(dim=1).values
     assert (found.score[:, 1, 1] > others).float().mean() > 0.9
+
+
+@pytest.mark.parametrize("position", ["whitened", "plain"])
+@pytest.mark.parametrize(("latent", "leaks"), [("local", False), ("contextual", True)])
+def test_local_latents_keep_an_occluder_where_it_is(tiny, mae, position, latent, leaks):
+    detector = ViTSVDD(tiny.settings("vit-svdd", latent=latent, position=position), {"face-mae": mae}).eval()
+    image = tiny.faces(3, 0).batch(range(3)).image
+    covered = image.clone()
+    covered[:, :, 8:16, 16:24] = 0.9
+    with torch.no_grad():
+        change = (detector.embed(image) - detector.embed(covered)).abs().amax(dim=2)
+    touched = torch.arange(16) == 1 * 4 + 2
+    assert (change[:, touched] > 0).all()
+    assert bool((change[:, ~touched] > 0).all()) == leaks
+    assert bool((change[:, ~touched] == 0).all()) != leaks
+
+
+def test_whitening_is_used_where_asked_for(tiny, mae):
+    torch.manual_seed(1)
+    plain = ViTSVDD(tiny.settings("vit-svdd", position="plain"), {"face-mae": mae})
+    white = ViTSVDD(tiny.settings("vit-svdd"), {"face-mae": mae})
+    for detector in (plain, white):
+        detector.fit(tiny.faces(32, 0), tiny.faces(16, 1), Recipe(epochs=1, batch_size=16, lr=1e-3), 0, tiny.log())
+    assert not plain.mean.any() and white.mean.any()
+    with torch.no_grad():
+        image = tiny.faces(3, 0).batch(range(3)).image
+        torch.testing.assert_close(plain.embed(image), plain.head(mae.encode_local(image)))
+        latents = whiten(mae.encode_local(image), Whitening(white.mean, white.projection, white.scale))
+        torch.testing.assert_close(white.embed(image), white.head(latents))
+
+
+def test_lambda_of_equation_1_is_a_setting(tiny, mae):
+    def weights(**extra: float) -> torch.Tensor:
+        torch.manual_seed(1)
+        detector = ViTSVDD(tiny.settings("vit-svdd"), {"face-mae": mae})
+        recipe = Recipe(epochs=1, batch_size=16, lr=1e-2, warmup_epochs=0, extra=extra)
+        detector.fit(tiny.faces(32, 0), tiny.faces(16, 1), recipe, 0, tiny.log())
+        return torch.cat([p.detach().flatten() for p in detector.head.parameters()])
+
+    assert torch.equal(weights(), weights(svdd_lambda=1e-6))
+    assert float(weights(svdd_lambda=1e6).square().sum()) < float(weights(svdd_lambda=0.0).square().sum())
+
+
+def test_nu_is_the_share_of_clean_patches_outside(tiny, mae):
+    torch.manual_seed(1)
+    detector = ViTSVDD(tiny.settings("vit-svdd", nu=0.25, hidden=12, out=6), {"face-mae": mae})
+    val = tiny.faces(16, 1)
+    detector.fit(tiny.faces(32, 0), val, Recipe(epochs=1, batch_size=16, lr=1e-3), 0, tiny.log())
+    assert [tuple(p.shape) for p in detector.parameters()] == [(12, 16), (6, 12)]
+    assert float(detector.detect(val.batch(range(16))).mask_patch.float().mean()) == pytest.approx(0.25, abs=0.01)
 
 
 def test_statistics_centre_and_radius_travel_with_the_weights(tiny, mae):
