@@ -12,6 +12,8 @@ if TYPE_CHECKING:
         OccluderError,
         OferBenchError,
         PluginError,
+        SpecError,
+        TrainingDiverged,
     )
     from ofer_bench.core.expressions import EXPRESSIONS, Expression
     from ofer_bench.core.hashing import digest
@@ -28,15 +30,9 @@ if TYPE_CHECKING:
     )
     from ofer_bench.engine.augment import random_affine, random_colour, random_erasing
     from ofer_bench.engine.notebook import load_split, load_system
-    from ofer_bench.engine.training import (
-        accuracy,
-        fit_epochs,
-        learning_rate,
-        optimiser,
-        shuffled_batches,
-        steps_per_epoch,
-    )
+    from ofer_bench.engine.training import accuracy, apply_gradients, fit_epochs, optimiser, run_epochs
     from ofer_bench.occlusion.patches import patch_mask_to_pixels, pixel_mask_to_patches
+    from ofer_bench.plugins.options import check_known
     from ofer_bench.plugins.protocols import (
         Classifier,
         Component,
@@ -57,6 +53,8 @@ _HOME = {
         "OccluderError",
         "OferBenchError",
         "PluginError",
+        "SpecError",
+        "TrainingDiverged",
     ),
     "core.expressions": ("EXPRESSIONS", "Expression"),
     "core.hashing": ("digest",),
@@ -73,8 +71,9 @@ _HOME = {
     ),
     "engine.augment": ("random_affine", "random_colour", "random_erasing"),
     "engine.notebook": ("load_split", "load_system"),
-    "engine.training": ("accuracy", "fit_epochs", "learning_rate", "optimiser", "shuffled_batches", "steps_per_epoch"),
+    "engine.training": ("accuracy", "apply_gradients", "fit_epochs", "optimiser", "run_epochs"),
     "occlusion.patches": ("patch_mask_to_pixels", "pixel_mask_to_patches"),
+    "plugins.options": ("check_known",),
     "plugins.protocols": (
         "Classifier",
         "Component",

@@ -15,6 +15,7 @@ from ofer_bench.api import (
     Recipe,
     TrainingSink,
     accuracy,
+    check_known,
     fit_epochs,
     random_affine,
     random_colour,
@@ -33,9 +34,9 @@ def fit_classifier(
 ) -> None:
     """Train ``module`` in place; ``loss`` maps augmented images [B,3,H,W] in [0,1] and labels [B] to a scalar.
 
-    ``recipe.extra['erasing']`` is the probability of random erasing (default 0: the paper's baselines meet
-    occlusion unprepared).
+    ``recipe.extra['erasing']`` is the share of faces with a random rectangle of 2 to 25 % erased (default 0).
     """
+    check_known(type(module).__name__, recipe.extra, ("erasing",))
     device = next(module.parameters()).device
     erasing = float(recipe.extra.get("erasing", 0.0))
 

@@ -12,7 +12,16 @@ from torch import Tensor, nn
 
 from ofer_baselines.classifier_training import fit_classifier
 from ofer_baselines.resnet18 import ResNet18
-from ofer_bench.api import Component, ComponentSettings, FaceBatch, FaceSet, Prediction, Recipe, TrainingSink
+from ofer_bench.api import (
+    Component,
+    ComponentSettings,
+    FaceBatch,
+    FaceSet,
+    Prediction,
+    Recipe,
+    TrainingSink,
+    check_known,
+)
 
 EPS = 1e-12
 
@@ -75,6 +84,7 @@ class DAN(nn.Module):
 
     def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component]) -> None:
         super().__init__()
+        check_known("dan", settings.model, ("heads",))
         reference = cast(ResNet18, upstream["resnet18"])
         channels = reference.fc.in_features
         self.backbone = copy.deepcopy(reference).requires_grad_(True)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ofer_bench.api import Component, ComponentSettings, FaceBatch, Reconstruction, patch_mask_to_pixels
+from ofer_bench.api import Component, ComponentSettings, FaceBatch, Reconstruction, check_known, patch_mask_to_pixels
 
 
 class MAEReconstructor(nn.Module):
@@ -20,6 +20,7 @@ class MAEReconstructor(nn.Module):
 
     def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component]) -> None:
         super().__init__()
+        check_known("mae", settings.model, ())
         self.patch_size = settings.patch_size
         # Kept out of the module tree: the auto-encoder's weights belong to its own artefact.
         self._upstream: tuple[Any, ...] = (upstream["face-mae"],)

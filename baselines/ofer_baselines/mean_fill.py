@@ -15,6 +15,7 @@ from ofer_bench.api import (
     Recipe,
     Reconstruction,
     TrainingSink,
+    check_known,
     patch_mask_to_pixels,
 )
 
@@ -26,11 +27,13 @@ class MeanFill(nn.Module):
 
     def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component]) -> None:
         super().__init__()
+        check_known("mean-fill", settings.model, ())
         self.patch_size = settings.patch_size
         self.register_buffer("colour", torch.full((1, 3, 1, 1), 0.5))
 
     def fit(self, train: FaceSet, val: FaceSet, recipe: Recipe, seed: int, out: TrainingSink) -> None:
         """Take the mean colour of ``train``."""
+        check_known("mean-fill", recipe.extra, ())
         mean = train.image.reshape(-1, 3).mean(axis=0) / 255.0
         self.colour = torch.as_tensor(mean, dtype=torch.float32, device=self.colour.device).view(1, 3, 1, 1)
 

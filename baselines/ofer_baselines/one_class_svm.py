@@ -13,7 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ofer_bench.api import Component, ComponentSettings, Detection, FaceBatch, FaceSet, Recipe, TrainingSink
+from ofer_bench.api import (
+    Component,
+    ComponentSettings,
+    Detection,
+    FaceBatch,
+    FaceSet,
+    Recipe,
+    TrainingSink,
+    check_known,
+)
 
 
 class OneClassSVMDetector(nn.Module):
@@ -33,6 +42,7 @@ class OneClassSVMDetector(nn.Module):
 
     def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component]) -> None:
         super().__init__()
+        check_known("one-class-svm", settings.model, ("components",))
         self.patch_size, self.grid = settings.patch_size, settings.grid
         components = int(settings.model.get("components", 24))
         pixels, features = 3 * self.patch_size**2, components + 3
@@ -75,6 +85,7 @@ class OneClassSVMDetector(nn.Module):
         from sklearn.decomposition import PCA
         from sklearn.svm import OneClassSVM
 
+        check_known("one-class-svm", recipe.extra, ("nu", "patches"))
         rng = np.random.Generator(np.random.PCG64(seed))
         device = self.offset.device
         count = int(recipe.extra.get("patches", 6000))

@@ -23,6 +23,7 @@ from ofer_bench.api import (
     Prediction,
     Recipe,
     TrainingSink,
+    check_known,
 )
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -40,6 +41,7 @@ class ResNet18(nn.Module):
 
     def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component] | None = None) -> None:
         super().__init__()
+        check_known("resnet18", settings.model, ("width", "stem"))
         width = int(settings.model.get("width", 64))
         self.trunk = ResNetTrunk(width, str(settings.model.get("stem", "imagenet")))
         self.fc = nn.Linear(8 * width, settings.num_classes)

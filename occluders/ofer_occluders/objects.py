@@ -38,8 +38,9 @@ DRAWING_SIDES = (192, 512)
 class Objects:
     """Pastes one object, sized so that its mask covers a share of the picture in [lo, hi].
 
-    Options: ``kinds`` - ``seen`` (in training), ``unseen`` or ``all`` (default); ``folder`` - a folder of
-    RGBA PNG cut-outs to use in place of the drawings.
+    Options: ``kinds`` - ``seen``, ``unseen`` or ``all`` (default); ``folder`` - a folder of RGBA PNG cut-outs to
+    use in place of the drawings. No system of the suite trains on objects; the types are split so that one who
+    trains on the seen can test on the unseen.
     """
 
     SEEN = ("hand", "mug", "phone", "book", "fruit")

@@ -1,4 +1,4 @@
-"""Cut-outs kept from training: sunglasses, surgical mask, scarf, microphone, bottle."""
+"""Cut-outs of the unseen kinds: sunglasses, surgical mask, scarf, microphone, bottle."""
 
 from __future__ import annotations
 

@@ -65,3 +65,10 @@ class StoreError(OferBenchError):
 
 class PluginError(OferBenchError):
     """A plugin that can't be loaded or breaks its contract."""
+
+
+class TrainingDiverged(OferBenchError):
+    """A training that ended in something that is not a number."""
+
+    def __init__(self, what: str, problem: str) -> None:
+        super().__init__(f"training of {what}: {problem}", hint="lower the recipe's learning rate, look at the faces")

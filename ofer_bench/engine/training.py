@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ofer_bench.core.errors import TrainingDiverged
 from ofer_bench.core.types import FaceBatch, FaceSet, Prediction
 from ofer_bench.plugins.protocols import TrainingSink
 from ofer_bench.spec.profile import Recipe
@@ -51,6 +52,16 @@ def steps_per_epoch(size: int, batch_size: int) -> int:
     return full + (rest > 1 or rest == size == 1)
 
 
+def apply_gradients(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float) -> None:
+    """Take one step down ``loss`` at the learning rate ``rate``, the gradient's norm clipped to 1."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], GRADIENT_CLIP)
+    optimizer.step()
+
+
 def fit_epochs(
     module: nn.Module,
     recipe: Recipe,
@@ -60,43 +71,63 @@ def fit_epochs(
     out: TrainingSink,
     validate: Callable[[], float] | None = None,
 ) -> None:
+    """Train ``module`` in place with one optimiser.
+
+    ``step`` maps the indices of a batch and a generator on the module's device to a scalar loss; the rest is as in
+    :func:`run_epochs`.
+    """
+    optimizer = optimiser(module.parameters(), recipe)
+
+    def update(index: np.ndarray, generator: torch.Generator, rate: float) -> dict[str, Tensor]:
+        loss = step(index, generator)
+        apply_gradients(optimizer, loss, rate)
+        return {"loss": loss.detach()}
+
+    run_epochs(module, recipe, size, update, seed, out, validate)
+
+
+def run_epochs(
+    module: nn.Module,
+    recipe: Recipe,
+    size: int,
+    update: Callable[[np.ndarray, torch.Generator, float], Mapping[str, Tensor]],
+    seed: int,
+    out: TrainingSink,
+    validate: Callable[[], float] | None = None,
+) -> None:
     """Train ``module`` in place.
 
-    ``step`` maps the indices of a batch and a generator on the module's device to a scalar loss.
-    ``validate`` returns a score (higher is better); where given, the best epoch's weights are restored at the end.
+    ``update`` takes the indices of a batch, a generator on the module's device and the learning rate; it changes the
+    weights and returns scalars, whose means over the epoch are logged, ``loss`` among them. ``validate`` returns a
+    score (higher is better); where given, the best epoch's weights are restored at the end. Raises TrainingDiverged
+    if no epoch has a finite score, or, without ``validate``, if the last has no finite loss.
     """
-    device = next(module.parameters()).device
-    generator = torch.Generator(device=device).manual_seed(seed)
+    generator = torch.Generator(device=next(module.parameters()).device).manual_seed(seed)
     rng = np.random.Generator(np.random.PCG64(seed))
-    optimizer = optimiser(module.parameters(), recipe)
     per_epoch = steps_per_epoch(size, recipe.batch_size)
     total, warmup = per_epoch * recipe.epochs, round(per_epoch * recipe.warmup_epochs)
     best_score, best_state, done = -math.inf, None, 0
+    values: dict[str, float] = {}
     for epoch in range(recipe.epochs):
         module.train()
-        losses: list[Tensor] = []
+        history: list[Mapping[str, Tensor]] = []
         for index in shuffled_batches(size, recipe.batch_size, rng):
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(done, total, warmup, recipe.lr)
-            loss = step(index, generator)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(module.parameters(), GRADIENT_CLIP)
-            optimizer.step()
-            losses.append(loss.detach())
+            history.append(update(index, generator, learning_rate(done, total, warmup, recipe.lr)))
             done += 1
             out.progress(done * recipe.batch_size, total * recipe.batch_size)
         module.eval()
-        values = {"loss": float(torch.stack(losses).mean())}
+        values = {name: float(torch.stack([row[name] for row in history]).mean()) for name in history[0]}
         if validate is not None:
             with torch.no_grad():
                 values["score"] = score = validate()
-            if score > best_score:
+            if math.isfinite(score) and score > best_score:
                 best_score = score
                 best_state = {k: v.detach().clone() for k, v in module.state_dict().items()}
         out.log(epoch, **values)
     if best_state is not None:
         module.load_state_dict(best_state)
+    elif validate is not None or not math.isfinite(values["loss"]):
+        raise TrainingDiverged(type(module).__name__, f"no finite {'loss' if validate is None else 'score'}")
     module.eval()
 
 

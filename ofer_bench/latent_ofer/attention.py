@@ -46,7 +46,10 @@ class SpatialAttention(nn.Module):
         self.shapes = nn.ModuleList(_normed(half, channels, kernel) for kernel in ((3, 3), (1, 3), (3, 1)))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return the attention map; the mean over channels keeps its scale independent of the width."""
+        """Return the attention map.
+
+        DAN sums over channels; the mean, a choice of this suite, keeps the scale independent of the width.
+        """
         reduced = self.reduce(features)
         response = torch.stack([shape(reduced) for shape in self.shapes]).sum(dim=0)
         return torch.relu(response).mean(dim=1, keepdim=True)
@@ -68,7 +71,7 @@ class AttentionHead(nn.Module):
 
 
 class MultiHeadAttention(nn.Module):
-    """Parallel heads, fused by a log-softmax across heads and a sum, as in DAN.
+    """Parallel heads, fused by a log-softmax across heads and a sum, as in DAN; the batch norm after it is not DAN's.
 
     The class activation map of the model is the mean of the heads' spatial maps.
     """

@@ -46,8 +46,13 @@ HYBRID = Card(
     fidelity="reconstructed recipe",
     notes=(
         "Follows the equations, differentiable and with the mirror image of the map; the released code "
-        "drops p_s and the gradients of four losses. Own choices: residual output, leaner U-Net, "
-        "consistency against the FER network's features in place of VGG-16."
+        "drops p_s and the gradients of four losses. Own choices: residual output; leaner U-Net; L_c and L_df "
+        "read features of the FER network where CSA takes VGG-16, L_df those of its second stage, L_c through "
+        "learned 1x1 convolutions on the layer and on its mirror in the decoder; L_re is the mean over the face "
+        "plus that over the hole, so the hole counts twice; AdamW, with weight decay on both "
+        "discriminators too; random holes of 10 to 60 percent. L_c, L_sc and L_df all come from one ResNet-18, "
+        "from whose trunk dan and latent-recognizer start as well: the network is trained to please relatives of "
+        "its judges. The profile quick weighs L_re by 10 and L_sc by 0.1, where the paper has 1 and 1."
     ),
 )
 
@@ -63,7 +68,11 @@ RECOGNIZER = Card(
     notes=(
         "Positions are chosen per face by the attention map as the paper says; the released code uses 78 "
         "fixed ones. The latent branch is two layers with ReLU; the released one has 450 million "
-        "parameters and no activation."
+        "parameters and no activation. Own choices: latents of the encoder (the released ones have the width of "
+        "the decoder); attention heads of DAN's shapes, channel before space, where the paper cites CBAM, with the "
+        "mean over channels for the sum and a batch norm after the fusion of heads; AdamW; no random erasing, which "
+        "the released code has. Half of the training faces are clean, half have random holes restored under their "
+        "true mask, where the system restores what its detector finds."
     ),
 )
 

@@ -12,6 +12,11 @@ SHARE = 0.5
 """The paper's top 50 %."""
 
 
+def selected_count(patches: int, share: float = SHARE) -> int:
+    """Return K = floor(share * N), the number of latents kept of N = ``patches``; at least one."""
+    return max(1, int(share * patches))
+
+
 class Selected(NamedTuple):
     """``latents`` [B,K,D] in raster order of their positions ``place`` int64 [B,K]."""
 
@@ -26,12 +31,12 @@ def to_patch_grid(activation: Tensor, grid: int) -> Tensor:
 
 
 def select_latents(latents: Tensor, activation: Tensor, share: float = SHARE) -> Selected:
-    """Keep the latents at the most activated positions, the same number K = floor(share * N) for every face.
+    """Keep the latents at the most activated positions, the same number K of them for every face.
 
     ``latents`` [B,N,D], ``activation`` [B,G,G] with N = G*G, any scale. Among equal activations the first
     position in raster order wins. Gradients flow to the latents kept, not to the choice.
     """
-    count = max(1, int(share * latents.shape[1]))
+    count = selected_count(latents.shape[1], share)
     order = activation.flatten(1).argsort(dim=1, descending=True, stable=True)
     place = order[:, :count].sort(dim=1).values
     return Selected(torch.gather(latents, 1, place[:, :, None].expand(-1, -1, latents.shape[2])), place)

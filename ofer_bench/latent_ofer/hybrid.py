@@ -16,6 +16,7 @@ from ofer_bench.api import (
     Recipe,
     Reconstruction,
     TrainingSink,
+    check_known,
     patch_mask_to_pixels,
 )
 from ofer_bench.latent_ofer.hybrid_training import train_hybrid
@@ -36,14 +37,18 @@ class HybridReconstructor(nn.Module):
     conventional), ``layer_level`` (the layer works at 1/2**layer_level of the resolution; 3 in the release).
     """
 
+    component_id = "hybrid"
     default_layer = "self-assembly"
 
     def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component]) -> None:
         super().__init__()
         model = settings.model
+        check_known(self.component_id, model, ("width", "layer", "layer_level"))
         layer = str(model.get("layer", self.default_layer))
         if layer not in LAYERS:
-            raise PluginError(f"layer={layer!r} is no setting of hybrid", hint=f"one of {', '.join(LAYERS)}")
+            raise PluginError(
+                f"layer={layer!r} is no setting of {self.component_id}", hint=f"one of {', '.join(LAYERS)}"
+            )
         self.patch_size, self.grid = settings.patch_size, settings.grid
         self._frozen: tuple[FaceMAE, ExpressionNetwork] = (
             frozen(upstream, "face-mae"),
@@ -87,6 +92,7 @@ class HybridReconstructor(nn.Module):
 
         ``recipe.extra["loss_weights"]`` overrides fields of LossWeights.
         """
+        check_known(self.component_id, recipe.extra, ("loss_weights",))
         train_hybrid(self, train, val, recipe, seed, out)
 
     @torch.no_grad()
@@ -102,4 +108,5 @@ class HybridReconstructor(nn.Module):
 class ConventionalReconstructor(HybridReconstructor):
     """The same network with the conventional 3x3 layer (Table 8)."""
 
+    component_id = "conventional"
     default_layer = "conventional"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,12 +15,11 @@ from ofer_bench.api import (
     FaceSet,
     Recipe,
     TrainingSink,
-    learning_rate,
+    apply_gradients,
     optimiser,
     patch_mask_to_pixels,
     random_affine,
-    shuffled_batches,
-    steps_per_epoch,
+    run_epochs,
     torch_seed,
 )
 from ofer_bench.latent_ofer.discriminators import FeatureDiscriminator, PatchDiscriminator
@@ -39,8 +37,6 @@ from ofer_bench.latent_ofer.upstream import ExpressionNetwork, levels_and_logits
 
 FEATURE_STAGE = 1
 """Stage of the FER network that the feature discriminator reads: the second of four."""
-
-GRADIENT_CLIP = 1.0
 
 
 class Hybrid(Protocol):
@@ -115,34 +111,27 @@ def train_hybrid(hybrid: Hybrid, train: FaceSet, val: FaceSet, recipe: Recipe, s
     """Train ``hybrid.unet`` in place against its critics; keep the epoch of the best ``val`` hole PSNR."""
     unet = hybrid.unet
     device = next(unet.parameters()).device
-    generator = torch.Generator(device=device).manual_seed(seed)
-    rng = np.random.Generator(np.random.PCG64(seed))
     with torch_seed(seed):
         critics = Critics(hybrid.expression, train.image_size, unet.width, device)
     weights = LossWeights.from_extra(recipe.extra)
-    optimizers = optimiser(unet.parameters(), recipe), optimiser(critics.parameters(), recipe)
-    per_epoch = steps_per_epoch(len(train), recipe.batch_size)
-    total, warmup = per_epoch * recipe.epochs, round(per_epoch * recipe.warmup_epochs)
-    best_score, best_state, done = -math.inf, unet.state_dict(), 0
-    for epoch in range(recipe.epochs):
-        unet.train()
-        history: list[Tensor] = []
-        for index in shuffled_batches(len(train), recipe.batch_size, rng):
-            rate = learning_rate(done, total, warmup, recipe.lr)
-            _set_rate(optimizers, rate)
-            target = random_affine(train.batch(index, device).image, generator)
-            holes = draw_patch_masks(len(index), hybrid.grid, generator)
-            history.append(_step(hybrid, critics, optimizers, target, holes, weights))
-            done += 1
-            out.progress(done * recipe.batch_size, total * recipe.batch_size)
-        unet.eval()
-        score = hole_psnr(hybrid, val, recipe.batch_size, seed)
-        if score > best_score:
-            best_score = score
-            best_state = {name: value.detach().clone() for name, value in unet.state_dict().items()}
-        _log(out, epoch, torch.stack(history).mean(dim=0), score)
-    unet.load_state_dict(best_state)
-    unet.eval()
+    for_network, for_critics = optimiser(unet.parameters(), recipe), optimiser(critics.parameters(), recipe)
+
+    def update(index: np.ndarray, generator: torch.Generator, rate: float) -> dict[str, Tensor]:
+        target = random_affine(train.batch(index, device).image, generator)
+        holes = draw_patch_masks(len(index), hybrid.grid, generator)
+        critics.requires_grad_(False)
+        made = generator_pass(hybrid, critics, target, holes)
+        loss = made.terms.total(weights)
+        apply_gradients(for_network, loss, rate)
+        critics.requires_grad_(True)
+        critic_loss = critics.loss(target, made.image, made.features_real, made.features)
+        apply_gradients(for_critics, critic_loss, rate)
+        return {"loss": loss.detach(), "critic_loss": critic_loss.detach(), **_logged(made.terms)}
+
+    def validate() -> float:
+        return hole_psnr(hybrid, val, recipe.batch_size, seed)
+
+    run_epochs(unet, recipe, len(train), update, seed, out, validate)
 
 
 @torch.no_grad()
@@ -160,26 +149,12 @@ def hole_psnr(hybrid: Hybrid, faces: FaceSet, batch_size: int, seed: int) -> flo
     return total / len(faces)
 
 
-def _step(
-    hybrid: Hybrid,
-    critics: Critics,
-    optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer],
-    target: Tensor,
-    holes: Tensor,
-    weights: LossWeights,
-) -> Tensor:
-    """One update of the network, then one of its critics; returns the values that the log names."""
-    for_network, for_critics = optimizers
-    critics.requires_grad_(False)
-    made = generator_pass(hybrid, critics, target, holes)
-    loss = made.terms.total(weights)
-    _update(for_network, loss, hybrid.unet.parameters())
-    critics.requires_grad_(True)
-    critic_loss = critics.loss(target, made.image, made.features_real, made.features)
-    _update(for_critics, critic_loss, critics.parameters())
-    terms = made.terms
-    values = (loss, critic_loss, terms.reconstruction, terms.consistency, terms.semantic_consistency)
-    return torch.stack([value.detach() for value in values])
+def _logged(terms: LossTerms) -> dict[str, Tensor]:
+    return {
+        "reconstruction": terms.reconstruction.detach(),
+        "consistency": terms.consistency.detach(),
+        "semantic_consistency": terms.semantic_consistency.detach(),
+    }
 
 
 def _consistency(taps: Iterable[Tensor], target: Tensor, hole_px: Tensor) -> Tensor:
@@ -190,21 +165,3 @@ def _consistency(taps: Iterable[Tensor], target: Tensor, hole_px: Tensor) -> Ten
         hole = F.adaptive_max_pool2d(hole_px.to(tap.dtype), size) > 0
         losses.append(consistency_loss(tap, F.adaptive_avg_pool2d(target, size), hole))
     return torch.stack(losses).sum()
-
-
-def _update(optimizer: torch.optim.Optimizer, loss: Tensor, parameters: Iterable[nn.Parameter]) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    nn.utils.clip_grad_norm_(parameters, GRADIENT_CLIP)
-    optimizer.step()
-
-
-def _set_rate(optimizers: Iterable[torch.optim.Optimizer], rate: float) -> None:
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-
-
-def _log(out: TrainingSink, epoch: int, means: Tensor, score: float) -> None:
-    names = ("loss", "critic_loss", "reconstruction", "consistency", "semantic_consistency")
-    out.log(epoch, **dict(zip(names, means.tolist(), strict=True)), score=score)

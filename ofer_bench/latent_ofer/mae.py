@@ -15,6 +15,7 @@ from ofer_bench.api import (
     FaceSet,
     Recipe,
     TrainingSink,
+    check_known,
     fit_epochs,
     random_affine,
 )
@@ -29,6 +30,8 @@ TRAINING_RATIO = (0.2, 0.75)
 
 VALIDATION_RATIO = 0.4
 
+SETTINGS = ("dim", "depth", "heads", "decoder_dim", "decoder_depth", "decoder_heads")
+
 
 def masked_loss(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Mean squared error over masked patches only; patches [B,N,V], ``mask`` bool [B,N], True = removed."""
@@ -39,13 +42,14 @@ def masked_loss(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 class FaceMAE(nn.Module):
     """Encodes faces to patch latents and paints removed patches.
 
-    ``settings.model``: dim, depth, heads, decoder_dim, decoder_depth, decoder_heads. Removed patches take
-    part in no computation of a kept one: their tokens are dropped (or padded and excluded from attention).
+    ``settings.model``: SETTINGS. Removed patches take part in no computation of a kept one: their tokens are
+    dropped (or padded and excluded from attention).
     """
 
     def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component]) -> None:
         super().__init__()
         model = settings.model
+        check_known("face-mae", model, SETTINGS)
         self.patch_size, self.grid = settings.patch_size, settings.grid
         self.dim = int(model.get("dim", 128))
         decoder_dim = int(model.get("decoder_dim", 96))
@@ -96,6 +100,7 @@ class FaceMAE(nn.Module):
 
     def fit(self, train: FaceSet, val: FaceSet, recipe: Recipe, seed: int, out: TrainingSink) -> None:
         """Train on clean faces with one masked share per batch; keep the epoch of least ``val`` loss."""
+        check_known("face-mae", recipe.extra, ())
         device = self.cls_token.device
         patches = self.grid**2
         low, high = TRAINING_RATIO
@@ -122,8 +127,9 @@ class FaceMAE(nn.Module):
     def _encode_tokens(self, tokens: Tensor, allowed: Tensor | None) -> Tensor:
         """Run the encoder with the class token in front; ``allowed`` bool broadcasts to [B,heads,N,N]."""
         tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1)
+        mask = None if allowed is None else _additive(allowed, tokens)
         for block in self.blocks:
-            tokens = block(tokens, attn_mask=allowed)
+            tokens = block(tokens, attn_mask=mask)
         return self.norm(tokens)
 
     def _predict(self, image: Tensor, mask: Tensor) -> Tensor:
@@ -153,6 +159,11 @@ class FaceMAE(nn.Module):
 
 def _normalise(image: Tensor) -> Tensor:
     return (image - MEAN) / STD
+
+
+def _additive(allowed: Tensor, like: Tensor) -> Tensor:
+    """Turn True into 0 and False into -inf: timm adds a mask to the scores where attention is not fused."""
+    return torch.zeros_like(allowed, dtype=like.dtype).masked_fill(~allowed, -torch.inf)
 
 
 def _blocks(dim: int, depth: int, heads: int) -> nn.ModuleList:

@@ -20,9 +20,10 @@ from ofer_bench.api import (
     Recipe,
     Reconstructor,
     TrainingSink,
+    check_known,
 )
 from ofer_bench.latent_ofer.attention import MultiHeadAttention
-from ofer_bench.latent_ofer.extractor import SHARE, select_latents, to_patch_grid
+from ofer_bench.latent_ofer.extractor import select_latents, selected_count, to_patch_grid
 from ofer_bench.latent_ofer.mae import FaceMAE
 from ofer_bench.latent_ofer.recognizer_training import train_recognizer
 from ofer_bench.latent_ofer.upstream import ExpressionNetwork, frozen
@@ -30,7 +31,6 @@ from ofer_bench.latent_ofer.upstream import ExpressionNetwork, frozen
 BRANCHES = ("cnn+extracted-latent", "cnn+full-latent", "extracted-latent", "full-latent", "cnn")
 """The rows of Table 10; the first is the paper's model."""
 
-HEADS = 4
 LATENT_DIM = 256
 FUSION_DIM = 128
 
@@ -46,15 +46,16 @@ class Recognised(NamedTuple):
 class LatentRecognizer(nn.Module):
     """CNN with attention and ViT latents, fused.
 
-    ``settings.model``: ``branches`` (one of BRANCHES), ``hidden`` (first layer of the latent branch, 1024),
-    ``dropout`` on the latents (0). The trunk starts from the upstream ResNet-18, where the paper takes
-    MS-Celeb-1M weights. In the branch ``extracted-latent`` the CNN classifies for its own loss only, for the
-    choice of positions passes no gradient.
+    ``settings.model``: ``branches`` (one of BRANCHES), ``heads`` of the attention (4), ``hidden`` (first layer
+    of the latent branch, 1024), ``dropout`` on the latents (0). The trunk starts from the upstream ResNet-18,
+    where the paper takes MS-Celeb-1M weights. In the branch ``extracted-latent`` the CNN classifies for its own
+    loss only, for the choice of positions passes no gradient.
     """
 
     def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component]) -> None:
         super().__init__()
         model = settings.model
+        check_known("latent-recognizer", model, ("branches", "heads", "hidden", "dropout"))
         self.branches = str(model.get("branches", BRANCHES[0]))
         if self.branches not in BRANCHES:
             raise PluginError(
@@ -74,13 +75,13 @@ class LatentRecognizer(nn.Module):
         if self.fuses_cnn or self.extracts:
             self.trunk = copy.deepcopy(self.expression.trunk).requires_grad_(True)
             channels = self._trunk_channels(settings.image_size)
-            self.attention = MultiHeadAttention(channels, HEADS)
+            self.attention = MultiHeadAttention(channels, int(model.get("heads", 4)))
             if self.fuses_cnn:
                 fused += channels
             else:
                 self.guide = nn.Linear(channels, classes)
         if self.uses_latents:
-            tokens = max(1, int(SHARE * self.grid**2)) if self.extracts else self.grid**2
+            tokens = selected_count(self.grid**2) if self.extracts else self.grid**2
             self.latent_branch = _latent_branch(
                 tokens * self.mae.dim, int(model.get("hidden", 1024)), float(model.get("dropout", 0.0))
             )

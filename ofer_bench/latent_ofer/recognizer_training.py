@@ -16,6 +16,7 @@ from ofer_bench.api import (
     Reconstructor,
     TrainingSink,
     accuracy,
+    check_known,
     derive_seed,
     fit_epochs,
     random_affine,
@@ -54,7 +55,10 @@ def deoccluded(
     seed: int,
     device: torch.device | str,
 ) -> FaceSet:
-    """Return ``faces`` with a random hole each, restored: what the classifier meets in the system."""
+    """Return ``faces`` with a random hole each, restored under its true mask.
+
+    In the system the masks are the detector's: false alarms and missed patches are not trained for.
+    """
     generator = torch.Generator(device=device).manual_seed(seed)
     images = []
     for batch in faces.batches(batch_size, device):
@@ -72,6 +76,7 @@ def train_recognizer(
     The holes are drawn and restored once, before the first epoch.
     """
     assert isinstance(model, torch.nn.Module)
+    check_known("latent-recognizer", recipe.extra, ("deoccluded_share",))
     device = next(model.parameters()).device
     share = float(recipe.extra.get("deoccluded_share", DEOCCLUDED_SHARE))
 

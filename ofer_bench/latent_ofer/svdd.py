@@ -16,7 +16,9 @@ from ofer_bench.api import (
     FaceSet,
     PluginError,
     Recipe,
+    TrainingDiverged,
     TrainingSink,
+    check_known,
     fit_epochs,
 )
 from ofer_bench.latent_ofer.mae import FaceMAE
@@ -67,6 +69,7 @@ class ViTSVDD(nn.Module):
     def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component]) -> None:
         super().__init__()
         model = settings.model
+        check_known("vit-svdd", model, ("latent", "position", "hidden", "out", "nu"))
         self._frozen: tuple[FaceMAE] = (frozen(upstream, "face-mae"),)
         self.grid = settings.grid
         self.latent = _choice(model, "latent", ("local", "contextual"))
@@ -114,6 +117,7 @@ class ViTSVDD(nn.Module):
         The last epoch is kept: unoccluded faces alone can't rank epochs, for the objective falls towards
         collapse. Lambda is ``recipe.extra["svdd_lambda"]``; the optimiser itself decays nothing.
         """
+        check_known("vit-svdd", recipe.extra, ("svdd_lambda",))
         device = self.centre.device
         weight_decay = float(recipe.extra.get("svdd_lambda", WEIGHT_DECAY))
         if self.position == "whitened":
@@ -134,7 +138,10 @@ class ViTSVDD(nn.Module):
         fit_epochs(self, recipe.model_copy(update={"weight_decay": 0.0}), len(train), step, seed, out)
         with torch.no_grad():
             distances = [squared_distance(e, self.centre).flatten() for e in self._embeddings(val, recipe.batch_size)]
-        self.radius_squared.fill_(squared_radius(torch.cat(distances).cpu().numpy(), self.nu))
+        radius = squared_radius(torch.cat(distances).cpu().numpy(), self.nu)
+        if not np.isfinite(radius):
+            raise TrainingDiverged("vit-svdd", f"the squared radius is {radius}")
+        self.radius_squared.fill_(radius)
 
     @torch.no_grad()
     def _latents(self, image: Tensor) -> Tensor:

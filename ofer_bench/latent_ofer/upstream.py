@@ -20,10 +20,6 @@ class ExpressionNetwork(Protocol):
         """Bring ``image01`` [B,3,H,W] to the statistics that ``trunk`` expects."""
         ...
 
-    def logits(self, image01: Tensor) -> Tensor:
-        """Return logits [B,K]."""
-        ...
-
     def feature_map(self, image01: Tensor) -> Tensor:
         """Return the last block's output [B,C,g,g]."""
         ...
@@ -34,7 +30,7 @@ class ExpressionNetwork(Protocol):
 
 
 def levels_and_logits(network: ExpressionNetwork, image01: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Return ``feature_levels`` and ``logits`` of ``image01`` [B,3,H,W] from one pass, half the cost."""
+    """Return ``feature_levels`` of ``image01`` [B,3,H,W] and the logits [B,K], from one pass."""
     levels = network.feature_levels(image01)
     return levels, network.fc(levels[-1].mean(dim=(2, 3)))
 

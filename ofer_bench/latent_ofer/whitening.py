@@ -12,6 +12,10 @@ SHRINKAGE = 0.05
 """Share of the mean variance added to every direction: a position sees few faces for so many directions."""
 
 
+FLOOR = 0.01
+"""Least variance of a position, as a share of the mean of all: a black border varies by nothing to be scaled by."""
+
+
 class Whitening(NamedTuple):
     """``mean`` [N,D] per position, ``projection`` [D,K] shared, ``scale`` [N,K,K] per position; float32."""
 
@@ -50,6 +54,7 @@ def fit_whitening(latents: Callable[[], Iterable[Tensor]], components: int) -> W
         covariance = covariance + torch.einsum("bnk,bnl->nkl", projected, projected) / count
     values, vectors = torch.linalg.eigh(covariance)
     values = values.clamp(min=0.0)
-    root = (values + SHRINKAGE * values.mean(dim=1, keepdim=True)).rsqrt()
+    variance = values.mean(dim=1, keepdim=True)
+    root = (values + SHRINKAGE * variance.clamp(min=FLOOR * float(variance.mean()))).rsqrt()
     scale = torch.einsum("nkj,nj,nlj->nkl", vectors, root, vectors)
     return Whitening(mean.float(), projection.float(), scale.float())

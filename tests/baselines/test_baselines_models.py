@@ -135,6 +135,7 @@ def test_mean_fill_takes_the_training_colour() -> None:
     colour = torch.from_numpy(train.image.reshape(-1, 3).mean(0) / 255).float()
     torch.testing.assert_close(out.composited[0, :, 8:16, 16:24], colour[:, None, None].expand(3, 8, 8))
     assert torch.equal(out.composited[1], batch.image[1])
+    assert torch.equal(out.image, out.composited)
 
 
 def test_mae_keeps_known_pixels_and_hides_nothing_of_its_own() -> None:
@@ -149,6 +150,7 @@ def test_mae_keeps_known_pixels_and_hides_nothing_of_its_own() -> None:
     out = model.reconstruct(batch, mask)
     assert (out.composited[:, :, :8, :8] == 0.25).all()
     assert torch.equal(out.composited[:, :, 8:], batch.image[:, :, 8:])
+    assert torch.equal(out.image, out.composited)
     assert model.state_dict() == {}
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ofer_bench.api import PluginError, Recipe, patch_mask_to_pixels
+from ofer_bench.api import PluginError, Recipe, TrainingDiverged, patch_mask_to_pixels
 from ofer_bench.latent_ofer.hybrid import ConventionalReconstructor, HybridReconstructor
 from ofer_bench.latent_ofer.hybrid_training import Critics, generator_pass, hole_psnr
 from ofer_bench.latent_ofer.losses import LossWeights
@@ -124,6 +124,13 @@ def test_training_beats_the_start_and_repeats(tiny, upstream):
     assert end > start + 0.2
     assert end == pytest.approx(max(row["score"] for row in log.rows), abs=1e-4)
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_a_diverged_training_is_an_error(tiny, upstream):
+    hybrid = HybridReconstructor(tiny.settings("hybrid"), upstream)
+    recipe = Recipe(epochs=1, batch_size=8, lr=1e-3, extra={"loss_weights": {"reconstruction": float("nan")}})
+    with pytest.raises(TrainingDiverged, match="HybridUNet: no finite score"):
+        hybrid.fit(tiny.faces(16, 0), tiny.faces(8, 1), recipe, 5, tiny.log())
 
 
 def test_state_holds_no_upstream_tensor(tiny, upstream):

@@ -67,7 +67,10 @@ def test_hidden_pixels_change_nothing(mae, counts):
     assert first.shape == image.shape and first.min() >= 0 and first.max() <= 1
 
 
-def test_masks_of_different_counts_equal_single_faces(mae):
+@pytest.mark.parametrize("fused", [True, False])
+def test_masks_of_different_counts_equal_single_faces(mae, fused):
+    for block in mae.blocks:
+        block.attn.fused_attn = fused
     image, mask = torch.rand(5, 3, 32, 32), masks_of(0, 3, 9, 15, 16)
     with torch.no_grad():
         together = mae.inpaint(image, mask)
@@ -92,7 +95,10 @@ def test_dropping_tokens_equals_masked_attention(mae):
         torch.testing.assert_close(mae.inpaint(image, mask), expected.clamp(0, 1), atol=1e-5, rtol=0)
 
 
-def test_local_latents_do_not_leak(mae):
+@pytest.mark.parametrize("fused", [True, False])
+def test_local_latents_do_not_leak(mae, fused):
+    for block in mae.blocks:
+        block.attn.fused_attn = fused
     image = torch.rand(1, 3, 32, 32)
     changed = image.clone()
     changed[..., :8, :8] = 0

@@ -29,3 +29,15 @@ def test_shapes_differ_in_how_contiguous_they_are():
     neighbours = (masks[:, 1:] * masks[:, :-1]).sum((1, 2)) / masks.sum((1, 2))
     assert (neighbours < 0.45).float().mean() > 0.2
     assert (neighbours > 0.8).float().mean() > 0.2
+
+
+def test_a_third_each_are_scattered_rectangles_and_blobs():
+    grid, count = 14, 600
+    masks = draw_patch_masks(count, grid, torch.Generator().manual_seed(0), ratio=(0.3, 0.3)).float()
+    neighbours = (masks[:, 1:] * masks[:, :-1]).sum((1, 2)) / masks.sum((1, 2))
+    height, width = ((masks.amax(dim) > 0).sum(1) for dim in (2, 1))
+    # Rows and columns of the box that holds the hole; only a rectangle leaves no corner of it free.
+    filled = masks.sum((1, 2)) / (height * width)
+    connected = neighbours > 0.5
+    for share in (~connected, connected & (filled > 0.7), connected & (filled <= 0.7)):
+        assert float(share.float().mean()) == pytest.approx(1 / 3, abs=0.07)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from ofer_bench.api import Card, PluginError, Recipe
-from ofer_bench.latent_ofer import cards
+from ofer_bench.api import Card, PluginError, Recipe, accuracy, derive_seed
+from ofer_bench.latent_ofer import cards, recognizer_training
 from ofer_bench.latent_ofer.attention import MultiHeadAttention
 from ofer_bench.latent_ofer.extractor import select_latents, to_patch_grid
 from ofer_bench.latent_ofer.hybrid import HybridReconstructor
@@ -113,6 +113,68 @@ def test_deoccluded_faces_differ_in_their_holes_only(tiny, upstream):
     changed = (first.image != faces.image).any(axis=(1, 2, 3))
     same = (first.image == faces.image).all(axis=3).reshape(10, 4, 8, 4, 8).all(axis=(2, 4))
     assert changed.all() and same.any()
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_the_share_decides_between_clean_and_deoccluded_faces(tiny, upstream, monkeypatch, share):
+    for name in ("random_affine", "random_colour"):
+        monkeypatch.setattr(recognizer_training, name, lambda image, generator: image)
+    model, seen = LatentRecognizer(tiny.settings("latent-recognizer"), upstream), []
+
+    def spied(image, label, smoothing, loss=model.loss):
+        seen.append((image, label))
+        return loss(image, label, smoothing)
+
+    monkeypatch.setattr(model, "loss", spied)
+    train, val = tiny.faces(14, 0), tiny.faces(7, 1)
+    recipe = Recipe(epochs=1, batch_size=14, lr=1e-3, extra={"deoccluded_share": share})
+    model.fit(train, val, recipe, 3, tiny.log())
+    restored = deoccluded(train, upstream["hybrid"], 4, 14, derive_seed("deoccluded", "train", 3), "cpu")
+    ((image, label),) = seen
+    expected, other = (restored, train) if share else (train, restored)
+    place = [int(((expected.batch(range(14)).image - face).abs().amax((1, 2, 3))).argmin()) for face in image]
+    assert sorted(place) == list(range(14))
+    assert torch.equal(image, expected.batch(place).image) and label.tolist() == expected.label[place].tolist()
+    assert not torch.equal(image, other.batch(place).image)
+
+
+def test_epochs_are_chosen_on_clean_and_deoccluded_faces(tiny, upstream):
+    torch.manual_seed(0)
+    model, log = LatentRecognizer(tiny.settings("latent-recognizer"), upstream), tiny.log()
+    val = tiny.faces(42, 1)
+    model.fit(tiny.faces(56, 0), val, Recipe(epochs=4, batch_size=14, lr=1e-2), 2, log)
+    restored = deoccluded(val, upstream["hybrid"], 4, 14, derive_seed("deoccluded", "val", 2), "cpu")
+    parts = [accuracy(model.predict, faces, "cpu") for faces in (val, restored)]
+    assert parts[0] != parts[1]
+    assert max(row["score"] for row in log.rows) == pytest.approx(sum(parts) / 2)
+
+
+def test_the_latents_are_those_that_the_attention_points_at(tiny, upstream):
+    model = LatentRecognizer(tiny.settings("latent-recognizer"), upstream).eval()
+    image = tiny.faces(5, 0).batch(range(5)).image
+    given = []
+    model.latent_branch.register_forward_pre_hook(lambda _, args: given.append(args[0]))
+    activation = torch.rand(5, 4, 4, generator=torch.Generator().manual_seed(0))
+    model.attention.register_forward_hook(lambda _, args, out: out._replace(activation=activation))
+    with torch.no_grad():
+        model(image)
+        latents = upstream["face-mae"].encode(image)
+    for n in range(5):
+        flat = activation[n].flatten().tolist()
+        highest = sorted(sorted(range(16), key=lambda i, flat=flat: -flat[i])[:8])
+        assert torch.equal(given[0][n], latents[n, highest].flatten())
+
+
+@pytest.mark.parametrize(
+    ("option", "part", "value"),
+    [
+        ("hidden", lambda model: model.latent_branch[1].out_features, 24),
+        ("dropout", lambda model: model.latent_branch[0].p, 0.25),
+        ("heads", lambda model: len(model.attention.heads), 2),
+    ],
+)
+def test_sizes_are_settings(tiny, upstream, option, part, value):
+    assert part(LatentRecognizer(tiny.settings("latent-recognizer", **{option: value}), upstream)) == value
 
 
 def test_training_learns_drawn_expressions(tiny, upstream):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ofer_bench.api import FaceBatch, PluginError, Recipe
+from ofer_bench.api import FaceBatch, FaceSet, PluginError, Recipe, TrainingDiverged
 from ofer_bench.latent_ofer.mae import FaceMAE
 from ofer_bench.latent_ofer.svdd import (
     ViTSVDD,
@@ -13,7 +13,7 @@ from ofer_bench.latent_ofer.svdd import (
     squared_radius,
     svdd_objective,
 )
-from ofer_bench.latent_ofer.whitening import SHRINKAGE, fit_whitening, whiten
+from ofer_bench.latent_ofer.whitening import FLOOR, SHRINKAGE, Whitening, fit_whitening, whiten
 
 
 @pytest.fixture
@@ -62,6 +62,49 @@ def test_whitened_distance_is_mahalanobis_per_position():
         np.testing.assert_allclose(distance[:, n], expected, rtol=1e-3)
 
 
+def test_a_position_that_never_varies_is_whitened_by_the_floor():
+    generator = torch.Generator().manual_seed(0)
+    latents = torch.randn(100, 4, 6, generator=generator)
+    latents[:, 2] = 3.0
+    whitening = fit_whitening(lambda: latents.split(30), components=6)
+    white = whiten(latents, whitening)
+    assert torch.isfinite(white).all()
+    assert float(white[:, 2].abs().max()) < 1e-3
+    assert white[:, [0, 1, 3]].var(dim=0).mean() == pytest.approx(1 / (1 + SHRINKAGE), abs=0.05)
+    # A change there counts for more than one elsewhere, but not without limit.
+    variance = float(latents[:, [0, 1, 3]].var(dim=0, correction=0).mean()) * 3 / 4
+    changed = whiten(latents + 0.1, whitening)[:, 2].square().sum(dim=1)
+    assert float(changed.mean()) == pytest.approx(6 * 0.1**2 / (SHRINKAGE * FLOOR * variance), rel=1e-2)
+
+
+def black_bordered(tiny, count: int, seed: int) -> FaceSet:
+    faces = tiny.faces(count, seed)
+    faces.image[:, :8] = 0
+    return faces
+
+
+def test_faces_with_a_black_border_train_a_usable_detector(tiny, mae):
+    torch.manual_seed(1)
+    detector = ViTSVDD(tiny.settings("vit-svdd"), {"face-mae": mae})
+    train, val = black_bordered(tiny, 96, 0), black_bordered(tiny, 32, 1)
+    detector.fit(train, val, Recipe(epochs=1, batch_size=32, lr=1e-3), 0, tiny.log())
+    clean = detector.detect(val.batch(range(32)))
+    assert torch.isfinite(clean.score).all() and 0 < clean.threshold < 1e4
+    assert not clean.mask_patch[:, 0].any()
+    image = val.batch(range(32)).image
+    image[:, :, :8, 8:16] = 0.5
+    covered = detector.detect(FaceBatch(image=image, sample_id=val.sample_id)).mask_patch
+    assert covered[:, 0, 1].all() and not covered[:, 0, 2:].any()
+
+
+def test_a_radius_that_is_no_number_is_an_error(tiny, mae):
+    torch.manual_seed(1)
+    detector = ViTSVDD(tiny.settings("vit-svdd", position="plain"), {"face-mae": mae})
+    # The loss of the only step is finite, for it is taken before the weights explode.
+    with pytest.raises(TrainingDiverged, match="vit-svdd: the squared radius is"):
+        detector.fit(tiny.faces(16, 0), tiny.faces(16, 1), Recipe(epochs=1, batch_size=16, lr=1e30), 0, tiny.log())
+
+
 def test_whitening_keeps_the_principal_directions():
     generator = torch.Generator().manual_seed(0)
     latents = torch.randn(300, 4, 6, generator=generator) * torch.tensor([5.0, 4.0, 3.0, 0.1, 0.1, 0.1])
@@ -86,6 +129,56 @@ def test_detects_what_it_never_saw(tiny, mae, model):
     found = detector.detect(FaceBatch(image=image, sample_id=test.sample_id))
     others = found.score.flatten(1).median(dim=1).values
     assert (found.score[:, 1, 1] > others).float().mean() > 0.9
+
+
+@pytest.mark.parametrize("position", ["whitened", "plain"])
+@pytest.mark.parametrize(("latent", "leaks"), [("local", False), ("contextual", True)])
+def test_local_latents_keep_an_occluder_where_it_is(tiny, mae, position, latent, leaks):
+    detector = ViTSVDD(tiny.settings("vit-svdd", latent=latent, position=position), {"face-mae": mae}).eval()
+    image = tiny.faces(3, 0).batch(range(3)).image
+    covered = image.clone()
+    covered[:, :, 8:16, 16:24] = 0.9
+    with torch.no_grad():
+        change = (detector.embed(image) - detector.embed(covered)).abs().amax(dim=2)
+    touched = torch.arange(16) == 1 * 4 + 2
+    assert (change[:, touched] > 0).all()
+    assert bool((change[:, ~touched] > 0).all()) == leaks
+    assert bool((change[:, ~touched] == 0).all()) != leaks
+
+
+def test_whitening_is_used_where_asked_for(tiny, mae):
+    torch.manual_seed(1)
+    plain = ViTSVDD(tiny.settings("vit-svdd", position="plain"), {"face-mae": mae})
+    white = ViTSVDD(tiny.settings("vit-svdd"), {"face-mae": mae})
+    for detector in (plain, white):
+        detector.fit(tiny.faces(32, 0), tiny.faces(16, 1), Recipe(epochs=1, batch_size=16, lr=1e-3), 0, tiny.log())
+    assert not plain.mean.any() and white.mean.any()
+    with torch.no_grad():
+        image = tiny.faces(3, 0).batch(range(3)).image
+        torch.testing.assert_close(plain.embed(image), plain.head(mae.encode_local(image)))
+        latents = whiten(mae.encode_local(image), Whitening(white.mean, white.projection, white.scale))
+        torch.testing.assert_close(white.embed(image), white.head(latents))
+
+
+def test_lambda_of_equation_1_is_a_setting(tiny, mae):
+    def weights(**extra: float) -> torch.Tensor:
+        torch.manual_seed(1)
+        detector = ViTSVDD(tiny.settings("vit-svdd"), {"face-mae": mae})
+        recipe = Recipe(epochs=1, batch_size=16, lr=1e-2, warmup_epochs=0, extra=extra)
+        detector.fit(tiny.faces(32, 0), tiny.faces(16, 1), recipe, 0, tiny.log())
+        return torch.cat([p.detach().flatten() for p in detector.head.parameters()])
+
+    assert torch.equal(weights(), weights(svdd_lambda=1e-6))
+    assert float(weights(svdd_lambda=1e6).square().sum()) < float(weights(svdd_lambda=0.0).square().sum())
+
+
+def test_nu_is_the_share_of_clean_patches_outside(tiny, mae):
+    torch.manual_seed(1)
+    detector = ViTSVDD(tiny.settings("vit-svdd", nu=0.25, hidden=12, out=6), {"face-mae": mae})
+    val = tiny.faces(16, 1)
+    detector.fit(tiny.faces(32, 0), val, Recipe(epochs=1, batch_size=16, lr=1e-3), 0, tiny.log())
+    assert [tuple(p.shape) for p in detector.parameters()] == [(12, 16), (6, 12)]
+    assert float(detector.detect(val.batch(range(16))).mask_patch.float().mean()) == pytest.approx(0.25, abs=0.01)
 
 
 def test_statistics_centre_and_radius_travel_with_the_weights(tiny, mae):

@@ -212,3 +212,10 @@ def test_the_shipped_data_sets_hold_paraface(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("OFER_BENCH_DATASETS", raising=False)
     assert isinstance(load_datasets(), Datasets)
     assert load_datasets().named("ParaFace").reader == "paraface"
+
+
+@pytest.mark.parametrize("name", ["smoke", "quick", "standard", "paper"])
+def test_dan_trains_with_the_random_erasing_of_its_authors(name: str) -> None:
+    recipe = load_profile(name).components["dan"].recipe
+    assert recipe is not None
+    assert recipe.extra == {"erasing": 0.5}

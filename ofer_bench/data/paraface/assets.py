@@ -87,7 +87,7 @@ def read_target(path: Path, vertex_count: int) -> np.ndarray:
         table = np.array(" ".join(rows).split(), dtype=np.float64)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DatasetMissing("ParaFace", root=path, hint=_HINT) from error
-    if table.size % 4 or (table.size and table[::4].max() >= vertex_count):
+    if not text or table.size % 4 or (table.size and table[::4].max() >= vertex_count):
         raise DatasetMissing("ParaFace", root=path, hint=_HINT)
     table = table.reshape(-1, 4)
     offsets = np.zeros((vertex_count, 3))
