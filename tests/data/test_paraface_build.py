@@ -160,13 +160,13 @@ def test_domains_share_the_subject_but_not_the_shot() -> None:
 
 
 def test_draws_are_in_range() -> None:
-    yaws = {domain: [] for domain in DOMAINS}  # type: dict[str, list[float]]
+    yaws: dict[str, list[float]] = {domain: [] for domain in DOMAINS}
     for number in range(1, 41):
         subject = draw_subject("train", number, 0)
         assert 18 <= subject.age <= 80
         assert sum(subject.ancestry) == pytest.approx(1.0)
-        assert len(subject.shape) == len(SHAPE_CONTROLS) and max(np.abs(subject.shape)) <= 0.8
-        assert len(subject.asymmetry) == len(ASYMMETRY_CONTROLS) and 0 <= min(subject.asymmetry)
+        assert len(subject.shape) == len(SHAPE_CONTROLS) and max(np.abs(subject.shape)) <= 1.0
+        assert len(subject.asymmetry) == len(ASYMMETRY_CONTROLS) and min(subject.asymmetry) >= 0
         assert (subject.masculinity > 0.5) == (subject.gender == "male")
         for domain in DOMAINS:
             for expression in Expression:
@@ -295,25 +295,14 @@ def test_missing_head_model_is_a_typed_error(monkeypatch: pytest.MonkeyPatch, tm
         load_head_model()
 
 
-TARGETS = (
-    "mpfb2/targets/macrodetails/universal-female-old-averagemuscle-maxweight.target.gz",
-    "mpfb2/targets/mouth/mouth-trans-down.target.gz",
-)
-
-
-@pytest.fixture
-def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The data of the head model as links, to be damaged."""
+def test_missing_and_truncated_targets_are_typed_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data of the head model as links, one of them damaged."""
     source = assets.assets_root()
     for folder in ("mpfb2/3dobjs", "mpfb2/targets", "mpfb2/textures", "faceunits01"):
         shutil.copytree(source / folder, tmp_path / folder, copy_function=lambda a, b: Path(b).symlink_to(a))
     monkeypatch.setattr(model, "assets_root", lambda: tmp_path)
-    return tmp_path
-
-
-@pytest.mark.parametrize("name", TARGETS)
-def test_missing_and_truncated_targets_are_typed_errors(broken: Path, name: str) -> None:
-    path = broken / name
+    # One of the first files to be read: the sooner the test is over.
+    path = tmp_path / "mpfb2/targets/macrodetails/universal-female-young-averagemuscle-minweight.target.gz"
     whole = path.read_bytes()
     path.unlink()
     for content in (None, whole[: len(whole) // 2], b"", gzip.compress(gzip.decompress(whole)[:-30] + b" x")):
@@ -332,17 +321,17 @@ def test_plain_targets_and_masks_too(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(DatasetMissing, match="smile"):
             assets.read_target(path, 4)
-    for missing in (lambda: assets.read_target(tmp_path / "frown.target", 4),
-                    lambda: assets.read_uv_mask(tmp_path, "lips", np.zeros((1, 2)))):
+    for missing in (
+        lambda: assets.read_target(tmp_path / "frown.target", 4),
+        lambda: assets.read_uv_mask(tmp_path, "lips", np.zeros((1, 2))),
+    ):
         with pytest.raises(DatasetMissing):
             missing()
 
 
 def test_identity_follows_age_gender_ancestry_and_shape(head: HeadModel) -> None:
     rest = [0.0] * len(SHAPE_CONTROLS)
-    base: dict[str, Any] = {
-        "age": 30.0, "masculinity": 0.0, "weight": 0.5, "ancestry": (0.0, 0.0, 1.0), "shape": rest
-    }
+    base: dict[str, Any] = {"age": 30.0, "masculinity": 0.0, "weight": 0.5, "ancestry": (0.0, 0.0, 1.0), "shape": rest}
     face = head.identity(**base)
     for change in (
         {"age": 75.0},

@@ -192,7 +192,7 @@ def test_appearance_is_reproducible_and_in_range() -> None:
     assert everyone[:60] == people(True, 40, (0.2, 0.3, 0.5))
     for person in everyone:
         for name in ("skin", "lips", "hair_colour", "brow_colour", "iris", "cloth", "teeth", "lash"):
-            assert 0.0 < min(getattr(person, name)) and max(getattr(person, name)) <= 1.0, name
+            assert min(getattr(person, name)) > 0.0 and max(getattr(person, name)) <= 1.0, name
         assert person.skin[0] > person.skin[1] > person.skin[2]
         assert person.hair.style in HAIR_STYLES
         assert person.hair.colour == person.hair_colour

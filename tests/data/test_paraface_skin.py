@@ -58,7 +58,8 @@ def paint(head: HeadModel, skin: SkinMap, look: Appearance, age: float = 30.0) -
 
 
 def luminance(painted: PaintedSkin) -> np.ndarray:
-    return painted.albedo @ np.float32([0.2126, 0.7152, 0.0722])
+    light: np.ndarray = painted.albedo @ np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
+    return light
 
 
 def region(skin: SkinMap, box: Box) -> np.ndarray:
@@ -103,7 +104,7 @@ def test_sheet_holds_the_resting_position_of_its_texels(head: HeadModel, skin: S
 def test_regions_lie_where_lips_and_lids_are(head: HeadModel, skin: SkinMap) -> None:
     for sheet, box in ((skin.lips, (0.0, 0.42, 6.4, 6.85)), (skin.eyelids, (0.05, 0.65, 7.0, 7.65))):
         assert sheet.min() >= 0.0 and sheet.max() <= 1.0
-        inside = region(skin, box)  # type: ignore[arg-type]
+        inside = region(skin, box)
         marked = (sheet > 0.5) & (skin.position[..., 2] > 0.9)
         assert marked.sum() > 50
         assert (marked & inside).sum() > 0.98 * marked.sum()
@@ -223,9 +224,9 @@ def test_cloth_begins_at_the_collar(head: HeadModel, skin: SkinMap, look: Appear
         clad = painted[..., 2] > 2 * painted[..., 0]
         line = 5.75 + collar - 0.45 * np.clip(skin.position[..., 2], 0, 1)
         below = skin.position[..., 1] < line - 0.05
-        np.testing.assert_array_equal(clad[np.abs(skin.position[..., 1] - line) > 0.05], below[
-            np.abs(skin.position[..., 1] - line) > 0.05
-        ])
+        np.testing.assert_array_equal(
+            clad[np.abs(skin.position[..., 1] - line) > 0.05], below[np.abs(skin.position[..., 1] - line) > 0.05]
+        )
 
 
 def test_fold_sheets_are_shares_and_mirror(skin: SkinMap, folds: np.ndarray) -> None:
@@ -278,8 +279,17 @@ def test_one_side_folds_half_as_deep_and_either_side_alike() -> None:
     np.testing.assert_array_equal(left, right)
     np.testing.assert_allclose(2 * left, both)
     # However many actions agree, skin folds no deeper than it has to give.
-    loud = fold_depths(dict.fromkeys([s + side for s in ("cheekSquint", "eyeSquint", "noseSneer", "mouthSmile",
-                                                         "mouthUpperUp") for side in ("Left", "Right")], 1.5), 80)
+    loud = fold_depths(
+        dict.fromkeys(
+            [
+                s + side
+                for s in ("cheekSquint", "eyeSquint", "noseSneer", "mouthSmile", "mouthUpperUp")
+                for side in ("Left", "Right")
+            ],
+            1.5,
+        ),
+        80,
+    )
     assert loud.max() <= 0.022 * (0.75 + 1.3 * 1.15) + 1e-9
 
 

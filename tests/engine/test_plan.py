@@ -139,3 +139,30 @@ def test_blocked_rows_keep_to_the_splits_and_tasks_asked_for() -> None:
     assert {row["system"] for row in blocked_rows(only, "A")} == {"dan"}
     detection = replace(CONFIG, suite=CONFIG.suite.model_copy(update={"recognition": None, "reconstruction": None}))
     assert {row["detector"] for row in blocked_rows(detection, "A")} == {"one-class-svm", "vit-svdd"}
+
+
+def with_natural_family(data: str) -> RunConfig:
+    config = with_occlusions(CONFIG, real={"data": data})
+    recognition = config.suite.recognition
+    assert recognition is not None
+    task = recognition.model_copy(update={"families": ["real"]})
+    return replace(config, suite=config.suite.model_copy(update={"recognition": task}))
+
+
+def test_another_data_sets_faces_are_a_family_of_this_one(face_folder: Path) -> None:
+    blueprint = plan_run(with_natural_family("B"), data_sets(face_folder))
+    cell = blueprint.cells["real"]
+    assert (cell.split, cell.occluder, cell.split_stage, cell.occlude_stage) == ("B", "", "split/B/test", None)
+    scored = [o for o in blueprint.outcomes if o.kind == "recognition" and o.cell.family == "real"]
+    assert scored and all("train/A/" in stage for o in scored for stage in o.components.values())
+    unknown = plan_run(with_natural_family("Occlusion-{data}"), data_sets(face_folder))
+    assert "real" not in unknown.cells and not unknown.blocked_families
+
+
+def test_a_missing_companion_blocks_its_family_alone(face_folder: Path) -> None:
+    config = with_natural_family("Absent")
+    blueprint = plan_run(config, data_sets(face_folder))
+    assert "real" not in blueprint.cells and "clean" in blueprint.cells
+    assert list(blueprint.blocked_families) == [("A", "real")]
+    rows = list(blocked_rows(config, "A", "real"))
+    assert rows and {(row["split"], row["status"]) for row in rows} == {("Absent", "blocked")}

@@ -3,13 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from ofer_bench.core.errors import SpecError, UnknownName
 from ofer_bench.engine.config import load_profile, load_suite, restrict, system_spec
 from ofer_bench.plugins.discovery import BUILT_IN, COMPONENT_KINDS, load_class, registry
 from ofer_bench.spec.datasets import Datasets, load_datasets
 from ofer_bench.spec.profile import Profile
-from ofer_bench.spec.suite import Suite
+from ofer_bench.spec.suite import OcclusionSpec, Suite
 from ofer_bench.spec.yaml_io import packaged_names, parse_yaml
 
 SUITE = """
@@ -93,7 +94,8 @@ def test_shipped_suites_name_registered_plugins_only(name: str) -> None:
     suite = load_suite(name)
     found = registry()
     for occlusion in suite.occlusions.values():
-        found.card(occlusion.occluder, kind="occluder")
+        if occlusion.occluder:
+            found.card(occlusion.occluder, kind="occluder")
     assert suite.recognition is not None
     for system in suite.recognition.systems:
         found.card(system, kind=("system", "classifier"))
@@ -219,3 +221,23 @@ def test_dan_trains_with_the_random_erasing_of_its_authors(name: str) -> None:
     recipe = load_profile(name).components["dan"].recipe
     assert recipe is not None
     assert recipe.extra == {"erasing": 0.5}
+
+
+def _family(**fields: object) -> OcclusionSpec:
+    return OcclusionSpec.model_validate(fields)
+
+
+def test_a_family_has_an_occluder_or_another_data_sets_faces() -> None:
+    for fields in ({}, {"occluder": "objects"}, {"data": "X-{data}", "ratios": [0.1]}, {"occluder": "a", "data": "b"}):
+        with pytest.raises(ValidationError):
+            _family(**fields)
+    assert _family(occluder="objects", ratios=[0.2], split="Syn-{data}").cells("A") == [("Syn-A", 0.2, 0.2)]
+    assert _family(data="FED-{data}").cells("A") == [("FED-A", 0.0, 0.0)]
+
+
+def test_families_of_unknown_data_sets_give_no_split() -> None:
+    suite = load_suite("core")
+    assert "Occlusion-ParaFace" not in suite.split_families("ParaFace")
+    families = suite.split_families("ParaFace", {"ParaFace", "Occlusion-ParaFace", "FED-ParaFace"})
+    assert families["Occlusion-ParaFace"] == "scene" and families["FED-ParaFace"] == "shifted"
+    assert families["Syn-ParaFace"] == "objects"

@@ -79,7 +79,8 @@ def read_target(path: Path, vertex_count: int) -> np.ndarray:
 
     Raises :class:`DatasetMissing` when the file is absent or not a target of this mesh.
     """
-    if not path.is_file():
+    # Python's gzip takes a file of no bytes for an empty text, which a target may be.
+    if not path.is_file() or not path.stat().st_size:
         raise DatasetMissing("ParaFace", root=path, hint=_HINT)
     try:
         text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
@@ -87,7 +88,7 @@ def read_target(path: Path, vertex_count: int) -> np.ndarray:
         table = np.array(" ".join(rows).split(), dtype=np.float64)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DatasetMissing("ParaFace", root=path, hint=_HINT) from error
-    if not text or table.size % 4 or (table.size and table[::4].max() >= vertex_count):
+    if table.size % 4 or (table.size and table[::4].max() >= vertex_count):
         raise DatasetMissing("ParaFace", root=path, hint=_HINT)
     table = table.reshape(-1, 4)
     offsets = np.zeros((vertex_count, 3))
