@@ -63,10 +63,10 @@ def test_dan_equals_a_plain_loop(heads: int) -> None:
             np.testing.assert_allclose(stacked[b, :, c], values, atol=1e-5)
             fused[c] = sum(values)
         for k in range(7):
-            raw = float(model.fc.weight[k].detach() @ fused) + float(model.fc.bias[k])
+            raw = float((model.fc.weight[k] @ fused + model.fc.bias[k]).detach())
             mean, variance = float(model.bn.running_mean[k]), float(model.bn.running_var[k])
             scaled = (raw - mean) / math.sqrt(variance + model.bn.eps)
-            expected = scaled * float(model.bn.weight[k]) + float(model.bn.bias[k])
+            expected = scaled * float(model.bn.weight[k].detach()) + float(model.bn.bias[k].detach())
             assert float(logits[b, k]) == pytest.approx(expected, abs=1e-3)
     prediction = model.predict(FaceBatch(image=image, sample_id=tuple("abcd")))
     torch.testing.assert_close(prediction.logits, logits)
