@@ -20,12 +20,18 @@ SCHEMA = {"split": 4, "train": 2, "relevance": 2, "occlude": 2, "detect": 2, "re
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """What a producing function may use besides its inputs."""
+    """What a producing function may use besides its inputs.
+
+    ``scratch`` is the stage's own folder (not made yet) that outlives an interrupted attempt and is removed after
+    success; ``workers`` are the threads to read data with, 0 for the reader's own choice.
+    """
 
     artefact: Callable[[str], Artefact]
     pool: ComponentPool
     device: str
     advance: Callable[[float, float, str], None]
+    scratch: Path
+    workers: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
