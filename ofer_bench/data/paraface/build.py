@@ -166,7 +166,7 @@ def _subjects(
 
     if any(stored(number) is None for number in range(1, part.subjects + 1)):
         head = load_head_model()
-        tell(0, part.count, "painting and compiling (the first time takes half a minute)")
+        tell(0, part.count, "painting and compiling")
         skin = SkinMap(head, sheet_size(part.image_size))
         folds = fold_sheets(skin)
         for _ in range(workers):
