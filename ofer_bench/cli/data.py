@@ -178,7 +178,8 @@ def _opened(part: str, artefact: Artefact) -> ExportPart:
     from ofer_bench.data.export import ExportPart
     from ofer_bench.engine.files import read_attributes, read_faces
 
-    attributes = read_attributes(artefact.path).to_dict("records")
+    table = read_attributes(artefact.path)
+    attributes = [dict(zip(table.columns, row, strict=True)) for row in table.itertuples(index=False)]
     return ExportPart(name=part, faces=read_faces(artefact.path), attributes=attributes)
 
 

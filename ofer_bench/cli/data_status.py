@@ -47,12 +47,13 @@ def status(profile: ProfileOption = None, device: DeviceOption = None) -> None:
     options = f" --profile {profile}" if profile else ""
     chosen = notebook_config(profile, device, "ParaFace")
     for name in datasets.datasets:
-        label = name
+        label, before = name, ""
         for row in _parts(name, datasets, chosen, store):
             faces = "" if row.faces is None else str(row.faces)
             state = Text(row.state, style=_COLOURS[row.state])
-            table.add_row(Text(label), row.part, faces, state, Text(row.where))
-            label = ""
+            # The parts of a folder lie in one place, which may take several lines.
+            table.add_row(Text(label), row.part, faces, state, Text("" if row.where == before else row.where))
+            label, before = "", row.where
             line = row.todo + options if row.state == "not built" else row.todo
             if line and line not in todo.setdefault(name, []):
                 todo[name].append(line)
@@ -63,7 +64,7 @@ def status(profile: ProfileOption = None, device: DeviceOption = None) -> None:
     if lines:
         typer.echo("\nto do (a run builds by itself what is not built)")
     for name, line in lines:
-        console.print(Text.assemble((f"  {name}: ", "bold"), line), soft_wrap=True)
+        console.print(Text.assemble((f"  {name}: ", "bold"), line.replace("\n", "\n  ")), soft_wrap=True)
 
 
 def _parts(name: str, datasets: Datasets, config: RunConfig, store: Store) -> list[PartState]:

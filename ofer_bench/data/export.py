@@ -135,7 +135,7 @@ def _clear(root: Path) -> None:
         return
     with (root / INDEX).open(newline="", encoding="utf-8") as file:
         written = [row.get(kind) or "" for row in csv.DictReader(file) for kind in ("file", "mask", "clean")]
-    folders = set()
+    folders: set[Path] = set()
     for name in map(PurePosixPath, written):
         # An index that somebody edited must not lead out of the folder.
         if name.parts and not name.is_absolute() and ".." not in name.parts:
