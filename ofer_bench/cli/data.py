@@ -85,7 +85,7 @@ def build(
     typer.echo(f"{_title(wanted)}, in {default_store()}")
     for artefact_part, artefact in made.items():
         meta = artefact.meta
-        typer.echo(f"  {artefact_part:5} {meta['n']:6} faces  digest {meta['digest']}  split/{artefact.key}")
+        typer.echo(f"  {artefact_part:5} {meta['n']:6} faces  digest {meta['digest']}  split/{artefact.key[:10]}")
 
 
 @app.command("export")
