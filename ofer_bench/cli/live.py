@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from ofer_bench.cli.pace import Pace
+
 PLAIN_INTERVAL_S = 15.0
 
 
@@ -17,7 +19,7 @@ class LiveView:
     """Rich progress: one bar for the run, one for the current stage, with items per second and time left."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
+        self._console, self._pace = console, Pace(0.0)
         self._bars = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", style="bold"),
@@ -50,9 +52,9 @@ class LiveView:
 
     def advance(self, done: float, total: float, unit: str) -> None:
         """Move the second bar."""
-        elapsed = max(time.perf_counter() - self._started, 1e-3)
-        left = elapsed / done * (total - done) if done else 0.0
-        rate = f"{done / elapsed:.3g} {unit}/s, {left:.0f} s left" if done else unit
+        if self._pace.started != self._started:
+            self._pace = Pace(self._started)
+        rate = self._pace.tell(time.perf_counter(), done, total, unit)
         self._bars.update(self._stage, total=total, completed=min(done, total), rate=rate)
 
     def finish(self, label: str, seconds: float) -> None:
@@ -76,6 +78,7 @@ class PlainLines:
     """One line per stage, and one now and then while it works; for logs and pipes."""
 
     def __init__(self) -> None:
+        self._pace = Pace(0.0)
         self._last = 0.0
         self._label = ""
 
@@ -92,14 +95,17 @@ class PlainLines:
     def stage(self, label: str) -> None:
         """Print the stage's name."""
         self._label, self._last = label, time.perf_counter()
+        self._pace = Pace(self._last)
         self._say(f"start {label}")
 
     def advance(self, done: float, total: float, unit: str) -> None:
         """Print progress every few seconds."""
         now = time.perf_counter()
+        pace = self._pace.tell(now, done, total, unit)
         if now - self._last >= PLAIN_INTERVAL_S:
             self._last = now
-            self._say(f"      {self._label}: {done:.0f} of {total:.0f} {unit}")
+            share = f"{done:.0f} of {total:.0f} {unit}, " if done else ""
+            self._say(f"      {self._label}: {share}{pace}")
 
     def finish(self, label: str, seconds: float) -> None:
         """Print the time it took."""

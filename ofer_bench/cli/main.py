@@ -7,7 +7,7 @@ import sys
 import typer
 
 from ofer_bench import __version__
-from ofer_bench.cli import doctor, list_, occlude, plan, predict, report, run, train
+from ofer_bench.cli import data, doctor, list_, occlude, plan, predict, report, run, train
 from ofer_bench.core.errors import OferBenchError
 
 INTERRUPTED = 130
@@ -28,6 +28,7 @@ app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
+app.add_typer(data.app, name="data")
 
 
 @app.callback(invoke_without_command=True)

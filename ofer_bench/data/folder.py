@@ -42,8 +42,22 @@ class FolderReader:
         listing = [[name, stat.st_size, stat.st_mtime_ns] for name, stat in files]
         return {"files": listing, "size": self.size, "decoder": DECODER}
 
-    def read(self, part: str, device: str, advance: Callable[[float, float, str], None]) -> SplitData:
-        """Decode the images of ``part``; those that can't be read are listed, not dropped."""
+    def count(self, part: str) -> int:
+        """Number of image files of ``part``."""
+        return len(self._files(part))
+
+    def read(
+        self,
+        part: str,
+        device: str,
+        advance: Callable[[float, float, str], None],
+        scratch: Path | None = None,
+        workers: int = 0,
+    ) -> SplitData:
+        """Decode the images of ``part``; those that can't be read are listed, not dropped.
+
+        It is quick enough to need neither ``scratch`` nor ``workers``.
+        """
         images, labels, ids, unreadable = [], [], [], []
         files = self._files(part)
         for done, (path, label) in enumerate(files, start=1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,13 +30,14 @@ class Execution:
 
 
 def execute(
-    plan: Plan, store: Store, device: str, progress: Progress, *, missing_data_is_fatal: bool = True
+    plan: Plan, store: Store, device: str, progress: Progress, *, missing_data_is_fatal: bool = True, workers: int = 0
 ) -> Execution:
     """Make every stage of ``plan``. A failing stage takes only its dependants with it.
 
     A store that can't be written is raised, for no later stage could do better, and so is data that turns out
     to be missing; without ``missing_data_is_fatal`` it fails its stage like anything else, which is right where
-    other data sets are at hand. Whatever has been stored until then stays.
+    other data sets are at hand. Whatever has been stored until then stays. ``workers`` threads read data where a
+    reader can use them (0: as many as it likes).
     """
     done = Execution()
     for stage in plan.stages.values():
@@ -51,8 +53,17 @@ def execute(
         if lost is not None:
             done.failures[stage.id] = f"needs {lost}, which failed: {done.failures[lost]}"
             continue
+        work = Workspace(
+            artefact=lambda name: done.artefacts[name],
+            pool=pool,
+            device=device,
+            advance=progress.advance,
+            # By key: what other code or another device has left behind must not be mixed in.
+            scratch=store.root / "partial" / f"{stage.key}-finished",
+            workers=workers,
+        )
         try:
-            _make(stage, store, pool, device, progress, done)
+            _make(stage, store, work, progress, done)
         except StoreError:
             raise
         except Exception as error:
@@ -65,9 +76,7 @@ def execute(
     return done
 
 
-def _make(stage: Stage, store: Store, pool: ComponentPool, device: str, progress: Progress, done: Execution) -> None:
-    work = Workspace(artefact=lambda name: done.artefacts[name], pool=pool, device=device, advance=progress.advance)
-
+def _make(stage: Stage, store: Store, work: Workspace, progress: Progress, done: Execution) -> None:
     started = time.perf_counter()
 
     def write(folder: Path) -> Mapping[str, Any]:
@@ -77,4 +86,5 @@ def _make(stage: Stage, store: Store, pool: ComponentPool, device: str, progress
     progress.stage(stage.id)
     with full_precision():
         done.artefacts[stage.id] = store.produce(stage.kind, stage.key, write)
+    shutil.rmtree(work.scratch, ignore_errors=True)
     progress.finish(stage.id, time.perf_counter() - started)

@@ -16,9 +16,16 @@ from ofer_bench.core.types import FaceSet, SplitData
 def write_split(folder: Path, data: SplitData) -> dict[str, Any]:
     """Write images and the index of one part; unreadable samples stand at the end of the index.
 
-    The digest noted is that of ids, labels and pixels: equal digests, equal faces, whatever code made them.
+    Faces that come with occluders keep their masks (one bit a pixel) and their clean twins. The digest noted is
+    that of ids, labels and pixels: equal digests, equal faces, whatever code made them.
     """
-    np.save(folder / "image.npy", data.faces.image)
+    arrays = {"image.npy": data.faces.image}
+    if data.faces.occluded is not None:
+        arrays["mask.npy"] = np.packbits(data.faces.occluded, axis=-1)
+    if data.faces.clean is not None:
+        arrays["clean.npy"] = data.faces.clean
+    for name, array in arrays.items():
+        np.save(folder / name, array)
     rows: list[dict[str, Any]] = [
         {"sample_id": sample, "label": int(label), "error": "", **attributes}
         for sample, label, attributes in zip(data.faces.sample_id, data.faces.label, data.attributes, strict=True)
@@ -31,19 +38,32 @@ def write_split(folder: Path, data: SplitData) -> dict[str, Any]:
         "n": len(data.faces),
         "n_unreadable": len(data.unreadable),
         "mean_colour": colour,
-        "digest": digest([listing, file_digest(folder / "image.npy")]),
+        "digest": digest([listing, *(file_digest(folder / name) for name in arrays)]),
     }
 
 
 def read_faces(folder: Path) -> FaceSet:
-    """Open the readable faces of a split; the images stay on disk until used."""
+    """Open the readable faces of a split, with masks and clean twins where it has them.
+
+    The images stay on disk until used.
+    """
     index = pd.read_parquet(folder / "index.parquet", columns=["sample_id", "label", "error"])
     index = index[index["error"] == ""]
+    image = np.load(folder / "image.npy", mmap_mode="r")
+    mask, clean = folder / "mask.npy", folder / "clean.npy"
     return FaceSet(
-        image=np.load(folder / "image.npy", mmap_mode="r"),
+        image=image,
         label=index["label"].to_numpy(np.int64),
         sample_id=tuple(index["sample_id"]),
+        occluded=_read_mask(mask, image.shape[2]) if mask.exists() else None,
+        clean=np.load(clean, mmap_mode="r") if clean.exists() else None,
     )
+
+
+def read_attributes(folder: Path) -> pd.DataFrame:
+    """Return one row of attributes per readable face, in the order of :func:`read_faces`."""
+    index = pd.read_parquet(folder / "index.parquet")
+    return index[index["error"] == ""].drop(columns=["sample_id", "label", "error"]).reset_index(drop=True)
 
 
 def read_unreadable(folder: Path) -> pd.DataFrame:
@@ -63,12 +83,14 @@ def write_occluded(folder: Path, image: np.ndarray, mask: np.ndarray, params: Se
 def read_occluded(split: Path, occluded: Path) -> FaceSet:
     """Open an occluded cell together with its clean twin."""
     clean = read_faces(split)
-    size = clean.image_size
-    mask = np.unpackbits(np.load(occluded / "mask.npy"), axis=-1, count=size).astype(bool)
     return FaceSet(
         image=np.load(occluded / "image.npy", mmap_mode="r"),
         label=clean.label,
         sample_id=clean.sample_id,
-        occluded=mask,
+        occluded=_read_mask(occluded / "mask.npy", clean.image_size),
         clean=clean.image,
     )
+
+
+def _read_mask(path: Path, width: int) -> np.ndarray:
+    return np.unpackbits(np.load(path), axis=-1, count=width).astype(bool)

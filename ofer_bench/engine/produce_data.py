@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,13 @@ Producer = Callable[[Workspace, Path], Mapping[str, Any]]
 
 
 def split_producer(card: Card, reader: Any, part: str) -> Producer:
-    """Read one part of a data set."""
+    """Read one part of a data set; readers that know ``scratch`` or ``workers`` are given them."""
 
     def produce(work: Workspace, folder: Path) -> Mapping[str, Any]:
-        data = reader.read(part, work.device, work.advance)
+        offered = {"scratch": work.scratch, "workers": work.workers}
+        known = signature(reader.read).parameters
+        options = {name: value for name, value in offered.items() if name in known}
+        data = reader.read(part, work.device, work.advance, **options)
         check_split(card.id, data)
         return write_split(folder, data)
 

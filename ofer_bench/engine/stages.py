@@ -14,18 +14,24 @@ from ofer_bench.store.artefacts import Artefact
 if TYPE_CHECKING:
     from ofer_bench.engine.pool import ComponentPool
 
-SCHEMA = {"split": 3, "train": 2, "relevance": 2, "occlude": 2, "detect": 2, "reconstruct": 2, "predict": 2}
+SCHEMA = {"split": 4, "train": 2, "relevance": 2, "occlude": 2, "detect": 2, "reconstruct": 2, "predict": 2}
 """Raise a number when the harness changes what a kind of stage writes: its old artefacts are then left aside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """What a producing function may use besides its inputs."""
+    """What a producing function may use besides its inputs.
+
+    ``scratch`` is the stage's own folder (not made yet) that outlives an interrupted attempt and is removed after
+    success; ``workers`` are the threads to read data with, 0 for the reader's own choice.
+    """
 
     artefact: Callable[[str], Artefact]
     pool: ComponentPool
     device: str
     advance: Callable[[float, float, str], None]
+    scratch: Path
+    workers: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,12 @@ so a ``torch.nn.Module`` is a component as it stands. Upstream components must s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from ofer_bench.core.types import Detection, FaceBatch, FaceSet, Occlusion, Prediction, Reconstruction
+from ofer_bench.core.types import Detection, FaceBatch, FaceSet, Occlusion, Prediction, Reconstruction, SplitData
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +35,37 @@ class ComponentSettings:
     def grid(self) -> int:
         """Patches along one side."""
         return self.image_size // self.patch_size
+
+
+@runtime_checkable
+class DatasetReader(Protocol):
+    """Reads the parts (train, val, test) of a data set; built as ``Class(name, spec, profile)``.
+
+    A part that is not there is a DatasetMissing of any of these.
+    """
+
+    def fingerprint(self, part: str) -> Mapping[str, Any]:
+        """Identify as JSON all that decides the faces of ``part``, without reading them."""
+        ...
+
+    def count(self, part: str) -> int:
+        """Return how many samples ``part`` has, without reading them."""
+        ...
+
+    def read(
+        self,
+        part: str,
+        device: str,
+        advance: Callable[[float, float, str], None],
+        scratch: Path | None = None,
+        workers: int = 0,
+    ) -> SplitData:
+        """Read ``part`` and tell ``advance(done, total, unit)``.
+
+        A slow reader keeps in ``scratch`` what the next call need not make again after an interruption, and uses
+        ``workers`` threads (0: as many as it likes). Both may be left out of the signature.
+        """
+        ...
 
 
 class TrainingSink(Protocol):

@@ -139,6 +139,7 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toy: ToyRun) -> Calla
             pool=ComponentPool("cpu", lambda name: Path()),
             device="cpu",
             advance=lambda done, total, unit: None,
+            scratch=tmp_path / "scratch",
         )
         return train_producer(component, recipe, 0, "train", "val")(work, tmp_path)
 

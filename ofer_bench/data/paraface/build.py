@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -116,9 +117,11 @@ def build_paraface(
     tell = progress or (lambda done, total, what: None)
     subjects = []
     tell(0, part.count, "loading the head model")
-    for images in _subjects(part, device, workers or _workers(device), tell, partial):
-        subjects.append(images)
-        tell(min(len(subjects) * len(_CLASSES) * part.repeats, part.count), part.count, "rendering faces")
+    # Closed at once when the caller gives up: the threads would otherwise go on to the last subject.
+    with closing(_subjects(part, device, workers or _workers(device), tell, partial)) as made:
+        for images in made:
+            subjects.append(images)
+            tell(min(len(subjects) * len(_CLASSES) * part.repeats, part.count), part.count, "faces")
     rows = slice(0, part.count)
     label = np.tile(np.repeat(np.arange(len(_CLASSES), dtype=np.int64), part.repeats), part.subjects)
 
@@ -138,7 +141,9 @@ def build_paraface(
     return faces, [row for images in subjects for row in images.attributes][rows]
 
 
-def _subjects(part: Part, device: str, workers: int, tell: Progress, partial: Path | None) -> Iterator[SubjectImages]:
+def _subjects(
+    part: Part, device: str, workers: int, tell: Progress, partial: Path | None
+) -> Generator[SubjectImages, None, None]:
     """Yield the subjects in order; the head model is loaded when the first one is not there yet."""
     folder = partial / part.folder if partial else None
     idle: SimpleQueue[Studio] = SimpleQueue()
@@ -161,7 +166,7 @@ def _subjects(part: Part, device: str, workers: int, tell: Progress, partial: Pa
 
     if any(stored(number) is None for number in range(1, part.subjects + 1)):
         head = load_head_model()
-        tell(0, part.count, "painting and compiling (the first time takes half a minute)")
+        tell(0, part.count, "painting and compiling")
         skin = SkinMap(head, sheet_size(part.image_size))
         folds = fold_sheets(skin)
         for _ in range(workers):

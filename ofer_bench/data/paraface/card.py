@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ofer_bench.core.errors import SpecError, UnknownName
+from ofer_bench.core.errors import DatasetMissing, SpecError, UnknownName
 from ofer_bench.core.types import Card, SplitData
 from ofer_bench.spec.datasets import DatasetSpec
 from ofer_bench.spec.profile import Profile
@@ -45,20 +45,27 @@ class ParaFaceReader:
 
     def fingerprint(self, part: str) -> dict[str, Any]:
         """Identify ``part`` by everything that decides its pixels."""
-        from importlib.metadata import version
-
         request = self.part(part)
-        made_by = {name: version(name) for name in ("anny", "warp-lang", "scipy", "pillow")}
+        made_by = {name: _version(name) for name in ("anny", "warp-lang", "scipy", "pillow")}
         return {"part": request.digest, "subjects": request.subjects, "limit": request.limit, "made_by": made_by}
 
+    def count(self, part: str) -> int:
+        """Number of images of ``part``."""
+        return self.part(part).count
+
     def read(
-        self, part: str, device: str, advance: Callable[[float, float, str], None], scratch: Path | None = None
+        self,
+        part: str,
+        device: str,
+        advance: Callable[[float, float, str], None],
+        scratch: Path | None = None,
+        workers: int = 0,
     ) -> SplitData:
         """Render ``part``; what an interrupted call has finished is found in ``scratch`` by the next one."""
         from ofer_bench.data.paraface.build import build_paraface
 
         request = self.part(part)
-        faces, attributes = build_paraface(request, device=device, progress=advance, partial=scratch)
+        faces, attributes = build_paraface(request, device=device, workers=workers, progress=advance, partial=scratch)
         if scratch is not None:
             shutil.rmtree(scratch / request.folder, ignore_errors=True)
         return SplitData(faces=faces, attributes=attributes)
@@ -95,3 +102,15 @@ class ParaFaceReader:
             props=props,
             views=bool(params.get("views", False)),
         )
+
+
+def _version(package: str) -> str:
+    """Version of a package that faces are rendered with."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        raise DatasetMissing(
+            "ParaFace", root=None, hint=f"it is rendered with {package}: pip install {package}"
+        ) from None
