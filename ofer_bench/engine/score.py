@@ -14,7 +14,9 @@ from ofer_bench.engine.blocked import HEADLINE, blocked_rows
 from ofer_bench.engine.blueprint import Blueprint, Outcome
 from ofer_bench.engine.config import RunConfig
 from ofer_bench.engine.execute import Execution
+from ofer_bench.engine.files import read_attributes
 from ofer_bench.engine.plan import PRECISION
+from ofer_bench.engine.slices import slices
 from ofer_bench.metrics.detection import detection_metrics
 from ofer_bench.metrics.info import MetricInfo, detection_info, metric_info
 from ofer_bench.metrics.recognition import recognition_metrics
@@ -50,6 +52,8 @@ def score(config: RunConfig, blueprint: Blueprint, execution: Execution, run_id:
         split = execution.artefacts.get(outcome.cell.split_stage)
         lost = split.meta["n_unreadable"] if split else 0
         rows += [{**identity, **values} for values in _SCORERS[outcome.kind](folder, config, lost)]
+        if outcome.system and split and outcome.cell.occlude_stage is None:
+            rows += [{**identity, **values} for values in _sliced(folder, read_attributes(split.path))]
     for data, why in blueprint.blocked.items():
         rows += [{"run_id": run_id, "note": why, **row} for row in blocked_rows(config, data)]
     for (data, family), why in blueprint.blocked_families.items():
@@ -151,6 +155,25 @@ def _recognition(folder: Path, config: RunConfig, lost: int) -> Iterator[Row]:
             interval = wilson_interval(int((label == predicted).sum()), len(table))
             row.update(ci_lo=100.0 * interval.low, ci_hi=100.0 * interval.high, ci_method=interval.method)
         yield row
+
+
+def _sliced(folder: Path, attributes: pd.DataFrame) -> Iterator[Row]:
+    """Accuracy of every group of faces by attribute; faces that could not be read have none."""
+    table = pd.read_parquet(folder / "predictions.parquet").iloc[: len(attributes)]
+    right = (table["label"] == table["predicted"]).to_numpy()
+    for name, value, inside in slices(attributes):
+        hits, n = int(right[inside].sum()), int(inside.sum())
+        interval = wilson_interval(hits, n)
+        yield {
+            **_values(metric_info("accuracy"), hits / n),
+            "slice_key": name,
+            "slice_value": value,
+            "n": n,
+            "n_failed": int((table["predicted"].to_numpy()[inside] < 0).sum()),
+            "ci_lo": 100.0 * interval.low,
+            "ci_hi": 100.0 * interval.high,
+            "ci_method": interval.method,
+        }
 
 
 _SCORERS = {"detection": _detection, "reconstruction": _reconstruction, "recognition": _recognition}
