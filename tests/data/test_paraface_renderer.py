@@ -143,7 +143,7 @@ def posed(bare: HeadModel, request: pytest.FixtureRequest) -> Scene:
     ]
     vertices = np.stack([bare.express(face, [shot.actions])[0] for face, shot in zip(faces, shots, strict=True)])
     vertices -= bare.landmarks(vertices)[:, :2].mean(axis=1)[:, None] + [0.0, -0.25, -0.9]
-    turn, to_plane = frame(bare, vertices, shots, 0.05)
+    turn, to_plane, _ = frame(bare, vertices, shots, 0.05)
     camera = np.array([shot.scenery.camera for shot in shots])
     return replace(portrait(bare, [look(), look()]), vertices=vertices, turn=turn, to_plane=to_plane, camera=camera)
 

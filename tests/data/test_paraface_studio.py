@@ -82,13 +82,14 @@ def posed_landmarks(
     )
     origin = head.landmarks(identity[None])[0, :2].mean(axis=0)
     vertices = head.express(identity, [shot.actions for shot in shots]) - origin
-    turn, to_plane = frame(head, vertices, shots, margin)
+    turn, to_plane, places = frame(head, vertices, shots, margin)
     flat, picture = [], []
     for points, rotation, matrix, shot in zip(head.landmarks(vertices), turn, to_plane, shots, strict=True):
         np.testing.assert_allclose(rotation, head_rotation(shot.yaw, shot.pitch, shot.roll))
         plane = project(points @ rotation.T, shot.scenery.camera)
         flat.append(plane)
         picture.append(np.linalg.solve(matrix[:, :2], (plane - matrix[:, 2]).T).T)
+    np.testing.assert_allclose(picture, places, atol=1e-9)
     return np.array(picture), np.array(flat)
 
 

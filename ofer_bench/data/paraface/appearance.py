@@ -125,7 +125,7 @@ def draw_appearance(rng: np.random.Generator, *, male: bool, age: float, ancestr
         ),
         lash=rgb(np.array([0.010, 0.008, 0.008]) + (0.25 * skin if male else 0.03 * skin)),
         brow=Brow(
-            height=float(rng.uniform(0.0, 0.05)),
+            height=float(rng.uniform(-0.015, 0.035)),
             thickness=float(rng.uniform(0.018, 0.040 if male else 0.028)),
             arch=float(rng.uniform(0.0, 0.05 if male else 0.085)),
             gap=float(rng.uniform(0.09, 0.13)),

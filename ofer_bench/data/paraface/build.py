@@ -219,9 +219,13 @@ def _photograph(studio: Studio, part: Part, number: int) -> SubjectImages:
 
 def _column(studio: Studio, subject: Subject, shots: Sequence[Shot], part: Part) -> SubjectImages:
     """One image per shot, with its twin when the part has occluders."""
-    attributes = [_attributes(subject, shot, part) for shot in shots]
     ids = [shot.sample_id for shot in shots]
-    clean = studio.photograph(subject, shots).image
+    plain = studio.photograph(subject, shots)
+    clean = plain.image
+    attributes = [
+        {**_attributes(subject, shot, part), "landmarks": [round(float(x), 5) for x in places.ravel()]}
+        for shot, places in zip(shots, plain.landmarks, strict=True)
+    ]
     kinds = PROP_SETS[part.props]
     if not kinds:
         return SubjectImages(image=clean, attributes=attributes, sample_id=ids)

@@ -21,10 +21,12 @@ PARAFACE_VERSION = "2"
 """Version of everything that shapes the pixels; part of every seed."""
 
 # Female, male. MakeHuman's eyes stand 57 to 59 mm apart where adults' average 63 (Dodgson 2004), and its men's mouths
-# lie 72 mm below them where 66 is usual (nasion to stomion, Farkas 1994, less the eyes' distance from the nasion).
+# lie 72 mm below them where 66 is usual (nasion to stomion, Farkas 1994, less the eyes' distance from the nasion);
+# cheekbones are 135 mm apart (ibid.), more than twice the distance of the eyes, and lids 30 mm long.
 _MEAN_SHAPE: Mapping[str, tuple[float, float]] = {
-    "eyes/*eye-trans-in|out": (0.45, 0.45),
-    "head/head-scale-horiz-decr|incr": (0.15, 0.12),
+    "eyes/*eye-trans-in|out": (0.05, 0.05),
+    "eyes/*eye-scale-decr|incr": (0.55, 0.45),
+    "head/head-scale-horiz-decr|incr": (0.5, 0.5),
     "mouth/mouth-trans-down|up": (0.25, 0.75),
     "nose/nose-scale-vert-decr|incr": (-0.1, -0.4),
 }

@@ -197,10 +197,11 @@ def _ambient(albedo: wp.vec3, normal: wp.vec3, free: wp.float32, look: Look) -> 
     """Light from sky and ground; what light skin sends into its own hollows comes back coloured."""
     tilt = 0.5 + 0.5 * wp.dot(normal, look.up)
     light = mix(look.ground, look.sky, tilt)
+    # White cloth in a closed corner would divide nothing by nothing.
     back = wp.vec3(
-        free / (1.0 - albedo[0] * (1.0 - free)),
-        free / (1.0 - albedo[1] * (1.0 - free)),
-        free / (1.0 - albedo[2] * (1.0 - free)),
+        free / (1.0 - wp.min(albedo[0], 0.95) * (1.0 - free)),
+        free / (1.0 - wp.min(albedo[1], 0.95) * (1.0 - free)),
+        free / (1.0 - wp.min(albedo[2], 0.95) * (1.0 - free)),
     )
     return wp.cw_mul(light, back)
 

@@ -32,11 +32,15 @@ _CLOSED, _LIT = 0.015, 0.12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Photographs:
-    """``image`` uint8 [B,S,S,3]; ``occluded`` bool [B,S,S], True where a prop shows; ``props`` what was drawn."""
+    """``image`` uint8 [B,S,S,3]; ``occluded`` bool [B,S,S], True where a prop shows; ``props`` what was drawn.
+
+    ``landmarks`` [B,3,2] are the eye on the picture's left, the other eye and the mouth in picture sides (x, y down).
+    """
 
     image: np.ndarray
     occluded: np.ndarray
     props: Sequence[dict[str, Any]]
+    landmarks: np.ndarray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +87,7 @@ class Studio:
             geometry, parameters = self._place(prop, face, subject)
             placed.append(geometry)
             drawn.append(parameters)
-        turn, to_plane = frame(self._head, vertices - pivot, shots, self._margin)
+        turn, to_plane, landmarks = frame(self._head, vertices - pivot, shots, self._margin)
         hair = grow_hair(self._head, identity, subject.appearance.hair)
         hairline = self._skin.spread(scalp_depth(self._head, subject.appearance.hair))
         painted = paint_skin(self._skin, subject.appearance, subject.age, hairline)
@@ -108,7 +112,7 @@ class Studio:
             )
         )
         image = np.stack([develop(light, shot.scenery) for light, shot in zip(linear, shots, strict=True)])
-        return Photographs(image=image, occluded=cover > 0.0, props=drawn)
+        return Photographs(image=image, occluded=cover > 0.0, props=drawn, landmarks=landmarks)
 
     def _place(self, prop: Prop | None, face: np.ndarray, subject: Subject) -> tuple[Geometry | None, dict[str, Any]]:
         if prop is None:
@@ -124,21 +128,25 @@ class Studio:
         return geometry, {"kind": prop.kind, **parameters}
 
 
-def frame(head: HeadModel, vertices: np.ndarray, shots: Sequence[Shot], margin: float) -> tuple[np.ndarray, np.ndarray]:
-    """Turn and crop heads [B,V,3] about their pivot: rotations [B,3,3], picture-to-plane matrices [B,2,3].
+def frame(
+    head: HeadModel, vertices: np.ndarray, shots: Sequence[Shot], margin: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Turn and crop heads [B,V,3] about their pivot.
 
-    Eyes and mouth come to the fixed places of ``alignment``; ``margin`` widens the crop on every side by that share.
+    Returns rotations [B,3,3], picture-to-plane matrices [B,2,3] and the landmarks in picture sides [B,3,2]. Eyes and mouth come to the fixed places of ``alignment``; ``margin`` widens the crop on every side by that share.
     """
     turn = np.stack([head_rotation(shot.yaw, shot.pitch, shot.roll) for shot in shots])
     landmarks = np.einsum("bij,bkj->bki", turn, head.landmarks(vertices))
-    to_plane = []
+    to_plane, places = [], []
     for points, shot in zip(landmarks, shots, strict=True):
         flat = project(points, shot.scenery.camera)
         width = np.linalg.norm(flat[2] - flat[:2].mean(axis=0)) / (TEMPLATE[2, 1] - TEMPLATE[0, 1])
         matrix = picture_to_plane(flat + width * np.array(shot.landmark_noise))
         wider = np.array([[1 + 2 * margin, 0, -margin], [0, 1 + 2 * margin, -margin], [0, 0, 1.0]])
         to_plane.append(matrix @ wider)
-    return turn, np.stack(to_plane)
+        back = np.linalg.inv(np.vstack([to_plane[-1], [0.0, 0.0, 1.0]]))[:2]
+        places.append(flat @ back[:, :2].T + back[:, 2])
+    return turn, np.stack(to_plane), np.stack(places)
 
 
 def _moved(piece: Geometry | None, by: np.ndarray) -> Geometry | None:
