@@ -21,7 +21,8 @@ def slices(attributes: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
         values = attributes[name]
         if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
             values = _bands(values)
-        groups = values.dropna().astype(str).replace("", np.nan).dropna()
+        groups = values.dropna().astype(str)
+        groups = groups[groups != ""]
         if 1 < groups.nunique() <= _MOST_VALUES:
             for value in sorted(groups.unique()):
                 yield str(name), str(value), (values.astype(str) == value).to_numpy()

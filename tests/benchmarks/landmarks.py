@@ -7,9 +7,9 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
-from ofer_baselines.resnet18 import ResNetTrunk
 from torch import Tensor, nn
 
+from ofer_baselines.resnet18 import ResNetTrunk
 from ofer_bench.api import random_colour, random_erasing
 from ofer_bench.core.types import FaceSet
 from ofer_bench.data.paraface.alignment import picture_to_plane
@@ -67,7 +67,7 @@ def train_landmarker(faces: FaceSet, places: np.ndarray, *, epochs: int, seed: i
             optimiser.step()
             schedule.step()
             losses.append(float((found - there).norm(dim=2).mean().detach()))
-        print(f"landmarks, epoch {epoch + 1}: mean error {np.mean(losses):.4f} of the side", flush=True)  # noqa: T201
+        print(f"landmarks, epoch {epoch + 1}: mean error {np.mean(losses):.4f} of the side", flush=True)
     return model.eval()
 
 

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from landmarks import Landmarker, align, train_landmarker
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 from torch import Tensor
 
-from landmarks import Landmarker, align, train_landmarker
 from ofer_baselines.resnet18 import ResNet18
 from ofer_bench.api import ComponentSettings, random_affine, random_colour, random_erasing
 from ofer_bench.core.expressions import EXPRESSIONS

@@ -17,14 +17,16 @@ def free_way(
     image: wp.int32, point: wp.vec3, way: wp.vec3, reach: wp.float32, head: HeadArrays, extra: ExtraArrays
 ) -> wp.float32:
     """Return 1 where nothing lies within ``reach`` of ``point`` in direction ``way``, else 0."""
+    if wp.mesh_query_ray_anyhit(head.meshes[image], point, way, reach):
+        return 0.0
     # Nested, because warp evaluates both sides of an `and`.
     if extra.hair != wp.uint64(0):  # noqa: SIM102
-        if wp.mesh_query_ray(extra.hair, point, way, reach).result:
+        if wp.mesh_query_ray_anyhit(extra.hair, point, way, reach):
             return 0.0
     if extra.props[image] != wp.uint64(0):  # noqa: SIM102
-        if wp.mesh_query_ray(extra.props[image], point, way, reach).result:
+        if wp.mesh_query_ray_anyhit(extra.props[image], point, way, reach):
             return 0.0
-    return wp.where(wp.mesh_query_ray(head.meshes[image], point, way, reach).result, 0.0, 1.0)
+    return 1.0
 
 
 @wp.func

@@ -133,7 +133,8 @@ def frame(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Turn and crop heads [B,V,3] about their pivot.
 
-    Returns rotations [B,3,3], picture-to-plane matrices [B,2,3] and the landmarks in picture sides [B,3,2]. Eyes and mouth come to the fixed places of ``alignment``; ``margin`` widens the crop on every side by that share.
+    Returns rotations [B,3,3], picture-to-plane matrices [B,2,3] and the landmarks in picture sides [B,3,2]. Eyes and
+    mouth come to the fixed places of ``alignment``; ``margin`` widens the crop on every side by that share.
     """
     turn = np.stack([head_rotation(shot.yaw, shot.pitch, shot.roll) for shot in shots])
     landmarks = np.einsum("bij,bkj->bki", turn, head.landmarks(vertices))
