@@ -32,7 +32,7 @@ WIDE_SIZE, WIDE_MARGIN = 64, 0.35
 
 def augment(image: Tensor, generator: torch.Generator) -> Tensor:
     """Everything in which an unknown camera may differ: frame, colour, grey, blur, grain, a hidden part."""
-    image = random_affine(image, generator, degrees=8, scale=0.1, shift=0.04)
+    image = random_affine(image, generator, degrees=8, scale=0.15, shift=0.05)
     image = random_colour(image, generator, strength=0.35)
     n = len(image)
     gamma = torch.exp((torch.rand(n, 1, 1, 1, generator=generator) - 0.5) * 0.8)

@@ -81,7 +81,7 @@ def _shade(
         normal = _bump(image, texel[0], texel[1], resting, normal, skin)
     if region == _TEETH:
         # Light bounces between lips and teeth far more often than one ray shows.
-        seen = wp.vec3(0.55, 0.55, 0.6) + seen * 0.4
+        seen = wp.vec3(0.75, 0.75, 0.8) + seen * 0.2
     surface = head_surface(region, resting, wp.clamp(mouth, 0.0, 1.0), painted, gloss, look)
     return reflect(surface, normal, -ray, seen, look)
 

@@ -29,7 +29,7 @@ ACTION_UNITS: Mapping[int, Mapping[str, float]] = {
     7: _both("eyeSquint*", 1.1),
     9: {**_both("noseSneer*", 1.2), **_both("nose-*-elevation", 0.9), **_both("mouthUpperUp*", 0.25)},
     10: {**_both("mouthUpperUp*", 0.7), "mouth-elevation": 0.45},
-    12: {**_both("mouthSmile*", 0.6), "mouth-corner-puller": 0.5},
+    12: {**_both("mouthSmile*", 0.5), "mouth-corner-puller": 0.25, "mouth-retraction": 0.35},
     15: {**_both("mouthFrown*", 0.8), "mouth-depression": 0.55},
     16: _both("mouthLowerDown*", 0.9),
     17: {"mouthShrugLower": 1.0},
@@ -44,7 +44,7 @@ ACTION_UNITS: Mapping[int, Mapping[str, float]] = {
 """Action unit -> {action of the head model: weight at full intensity}."""
 
 _TOGETHER: Mapping[tuple[int, int], Mapping[str, float]] = {
-    (12, 25): {"mouth-upward-retraction": 0.9, **_both("mouthUpperUp*", 0.45)},
+    (12, 25): {"mouth-upward-retraction": 0.75, **_both("mouthUpperUp*", 0.6), "mouthShrugLower": 0.2},
     (20, 25): {"mouth-depression-retraction": 0.6, **_both("mouthLowerDown*", 0.3)},
 }
 """Lips part differently while they are drawn up or sideways: these replace the actions of the second unit."""
@@ -123,7 +123,7 @@ NOISE_ACTIONS: Mapping[str, float] = {
 """Action -> largest weight at which it also moves when no emotion is shown: faces at rest differ."""
 
 RESTING_ACTIONS: Mapping[str, tuple[float, float]] = {
-    "eyeWide": (0.15, 0.7),
+    "eyeWide": (0.0, 0.45),
     "mouthFrown": (0.0, 0.15),
     "mouthSmile": (0.0, 0.08),
     "browDown": (0.0, 0.25),

@@ -74,12 +74,12 @@ def _eye_albedo(p: wp.vec3, gaze: wp.vec3, iris: wp.vec3) -> wp.vec3:
     centre = wp.vec3(0.3078 * wp.sign(p[0]), 7.2841, 1.2454)
     outward = wp.normalize(p - centre)
     angle = wp.acos(wp.clamp(wp.dot(outward, gaze), -1.0, 1.0))
-    sclera = mix(wp.vec3(0.72, 0.68, 0.66), wp.vec3(0.52, 0.32, 0.28), step_up(0.7, 1.25, angle))
+    sclera = mix(wp.vec3(0.52, 0.48, 0.46), wp.vec3(0.40, 0.24, 0.21), step_up(0.65, 1.2, angle))
     spokes = wp.noise(
         wp.rand_init(17), wp.vec2(wp.atan2(outward[1] - gaze[1], outward[0] - gaze[0]) * 5.0, angle * 4.0)
     )
-    ringed = iris * ((1.35 + 0.5 * spokes) * (1.0 - 0.75 * step_up(0.34, 0.46, angle)))
-    colour = mix(ringed, sclera, step_up(0.44, 0.51, angle))
+    ringed = iris * ((1.35 + 0.5 * spokes) * (1.0 - 0.75 * step_up(0.38, 0.52, angle)))
+    colour = mix(ringed, sclera, step_up(0.49, 0.56, angle))
     return mix(wp.vec3(0.003, 0.003, 0.003), colour, step_up(0.15, 0.20, angle))
 
 
@@ -91,7 +91,7 @@ def _teeth_albedo(p: wp.vec3, shade: wp.vec3) -> wp.vec3:
     upper = p[1] > 6.665
     root = wp.where(upper, p[1] - 6.79, 6.49 - p[1])
     gum = step_up(-0.012, 0.02, root + 0.03 * (1.0 - pitch))
-    enamel = shade * ((0.45 + 0.55 * step_up(1.18, 1.46, p[2])) * (1.0 - 0.45 * (1.0 - step_up(0.0, 0.22, pitch))))
+    enamel = shade * ((0.10 + 0.90 * step_up(1.22, 1.47, p[2])) * (1.0 - 0.45 * (1.0 - step_up(0.0, 0.22, pitch))))
     return mix(enamel, wp.vec3(0.42, 0.14, 0.13), gum)
 
 
