@@ -79,8 +79,8 @@ def _shade(
             wp.clamp(wp.int32(texel[0] + 0.5), 0, skin.gloss.shape[1] - 1),
         ]
         normal = _bump(image, texel[0], texel[1], resting, normal, skin)
-    if region == _TEETH:
-        # Light bounces between lips and teeth far more often than one ray shows.
+    if region == _TEETH and resting[1] > 6.665:
+        # Light bounces between lips and upper teeth far more often than one ray shows.
         seen = wp.vec3(0.75, 0.75, 0.8) + seen * 0.2
     surface = head_surface(region, resting, wp.clamp(mouth, 0.0, 1.0), painted, gloss, look)
     return reflect(surface, normal, -ray, seen, look)

@@ -91,7 +91,8 @@ def _teeth_albedo(p: wp.vec3, shade: wp.vec3) -> wp.vec3:
     upper = p[1] > 6.665
     root = wp.where(upper, p[1] - 6.79, 6.49 - p[1])
     gum = step_up(-0.012, 0.02, root + 0.03 * (1.0 - pitch))
-    enamel = shade * ((0.10 + 0.90 * step_up(1.22, 1.47, p[2])) * (1.0 - 0.45 * (1.0 - step_up(0.0, 0.22, pitch))))
+    front = 0.08 + wp.where(upper, 0.92, 0.55) * step_up(1.24, 1.47, p[2])
+    enamel = shade * (front * (0.55 + 0.45 * step_up(0.0, 0.22, pitch)))
     return mix(enamel, wp.vec3(0.42, 0.14, 0.13), gum)
 
 
