@@ -48,8 +48,13 @@ def test_all_occluders_and_systems_are_scored(smoke: Path) -> None:
     accuracy = records[(records.metric == "accuracy") & (records.system != "")]
     assert set(accuracy.system) == {"resnet18", "dan", "latent-ofer"}
     assert set(accuracy.occluder) == {"", "objects", "irregular", "random-patch", "gradcam"}
-    assert set(accuracy.split) == {"ParaFace", "Syn-ParaFace"}
-    assert (accuracy.n == 14).all()
+    assert set(accuracy.split) == {"ParaFace", "Syn-ParaFace", "Occlusion-ParaFace"}
+    whole = accuracy[accuracy.slice_key == ""]
+    assert (whole.n == 14).all()
+    # Groups of faces by attribute share out the faces of their cell.
+    groups = accuracy[(accuracy.slice_key == "gender") & (accuracy.split == "Occlusion-ParaFace")]
+    assert set(groups.groupby("system").n.sum()) <= {14}
+    assert len(accuracy[(accuracy.slice_key == "occluder") & (accuracy.system == "dan")]) >= 2
 
 
 def test_the_same_command_again_makes_nothing(smoke: Path) -> None:
