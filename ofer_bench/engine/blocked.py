@@ -13,7 +13,10 @@ HEADLINE = {"detection": "patch_auroc", "reconstruction": "psnr", "recognition":
 
 
 def blocked_rows(config: RunConfig, data: str, family: str | None = None) -> Iterator[Mapping[str, Any]]:
-    """Yield one row per cell and contestant of every task of the suite, or of one ``family`` only."""
+    """Yield one row per cell and contestant of every task of the suite, or of one ``family`` only.
+
+    Families that are another data set's faces are left out unless asked for: nobody knows whether ``data`` has any.
+    """
     suite = config.suite
     common = {
         "suite": f"{suite.name}-{suite.version}",
@@ -22,7 +25,7 @@ def blocked_rows(config: RunConfig, data: str, family: str | None = None) -> Ite
         "status": "blocked",
     }
     for kind, contestant, families in _contests(config):
-        for cell in _cells(config, data, families if family is None else [f for f in families if f == family]):
+        for cell in _cells(config, data, [f for f in families if _listed(config, f, family)]):
             yield {**common, "metric": HEADLINE[kind], **contestant, **cell}
 
 
@@ -42,6 +45,11 @@ def _contests(config: RunConfig) -> Iterator[tuple[str, Mapping[str, str], list[
         for system in suite.recognition.systems:
             parts = system_spec(suite, system, compositions()).model_dump(exclude_none=True)
             yield "recognition", {"system": system, **parts}, ["", *suite.recognition.families]
+
+
+def _listed(config: RunConfig, name: str, wanted: str | None) -> bool:
+    spec = config.suite.occlusions.get(name)
+    return name == wanted if wanted is not None else spec is None or not spec.data
 
 
 def _cells(config: RunConfig, data: str, families: list[str]) -> Iterator[Mapping[str, Any]]:

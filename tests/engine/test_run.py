@@ -194,7 +194,7 @@ def test_a_failing_plugin_costs_only_its_own_rows(toy: ToyRun, tmp_path: Path, m
     stage = "train/Toy/dan/seed0"
     hidden = toy.first.artefacts[stage].path
     hidden.rename(tmp_path / "hidden")
-    changed = replace(toy.config, suite=toy.config.suite.model_copy(update={"version": "2"}))
+    changed = replace(toy.config, suite=toy.config.suite.model_copy(update={"version": "another"}))
     try:
         execution, recorder = toy.again(tmp_path / "broken", config=changed)
     finally:
