@@ -74,10 +74,14 @@ def test_no_built_in_component_swallows_a_setting(component_id: str) -> None:
 
 @pytest.mark.parametrize("component_id", COMPONENTS)
 def test_the_shipped_profiles_give_what_components_read(component_id: str) -> None:
-    trained = build(component_id)
+    trained, refused = build(component_id), []
     for profile in PROFILES:
-        with torch.device("meta"):
-            build(component_id, profile, size=64)
         given = load_profile(profile).components.get(component_id)
-        if given is not None and given.recipe is not None:
-            fit(trained, given.recipe.extra)
+        try:
+            with torch.device("meta"):
+                build(component_id, profile, size=64)
+            if given is not None and given.recipe is not None:
+                fit(trained, given.recipe.extra)
+        except SpecError as error:
+            refused.append(f"{profile}: {error}")
+    assert refused == []
