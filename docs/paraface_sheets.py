@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 from ofer_bench.core.expressions import Expression
-from ofer_bench.data.paraface.build import Part, build_paraface
+from ofer_bench.data.paraface.build import build_paraface
 from ofer_bench.data.paraface.model import load_head_model
-from ofer_bench.data.paraface.props import PROPS
+from ofer_bench.data.paraface.part import PROPS, Part
 from ofer_bench.data.paraface.sampling import draw_shot, draw_subject
 from ofer_bench.data.paraface.skin_map import SkinMap, sheet_size
 from ofer_bench.data.paraface.studio import Prop, Studio

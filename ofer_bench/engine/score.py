@@ -16,7 +16,7 @@ from ofer_bench.engine.config import RunConfig
 from ofer_bench.engine.execute import Execution
 from ofer_bench.engine.files import read_attributes
 from ofer_bench.engine.plan import PRECISION
-from ofer_bench.engine.slices import slices
+from ofer_bench.engine.slices import Group, slices
 from ofer_bench.metrics.detection import detection_metrics
 from ofer_bench.metrics.info import MetricInfo, detection_info, metric_info
 from ofer_bench.metrics.recognition import recognition_metrics
@@ -42,6 +42,7 @@ PERCENT = frozenset(
 def score(config: RunConfig, blueprint: Blueprint, execution: Execution, run_id: str) -> list[Row]:
     """Return the records rows of a run, failed cells included."""
     rows: list[Row] = []
+    groups: dict[Path, list[Group]] = {}
     for outcome in blueprint.outcomes:
         identity = _identity(config, outcome, execution, run_id)
         problem = execution.failed(outcome.stage)
@@ -53,7 +54,9 @@ def score(config: RunConfig, blueprint: Blueprint, execution: Execution, run_id:
         lost = split.meta["n_unreadable"] if split else 0
         rows += [{**identity, **values} for values in _SCORERS[outcome.kind](folder, config, lost)]
         if outcome.system and split and outcome.cell.occlude_stage is None:
-            rows += [{**identity, **values} for values in _sliced(folder, read_attributes(split.path))]
+            if split.path not in groups:
+                groups[split.path] = list(slices(read_attributes(split.path)))
+            rows += [{**identity, **values} for values in _sliced(folder, groups[split.path])]
     for data, why in blueprint.blocked.items():
         rows += [{"run_id": run_id, "note": why, **row} for row in blocked_rows(config, data)]
     for (data, family), why in blueprint.blocked_families.items():
@@ -157,19 +160,20 @@ def _recognition(folder: Path, config: RunConfig, lost: int) -> Iterator[Row]:
         yield row
 
 
-def _sliced(folder: Path, attributes: pd.DataFrame) -> Iterator[Row]:
-    """Accuracy of every group of faces by attribute; faces that could not be read have none."""
-    table = pd.read_parquet(folder / "predictions.parquet").iloc[: len(attributes)]
-    right = (table["label"] == table["predicted"]).to_numpy()
-    for name, value, inside in slices(attributes):
-        hits, n = int(right[inside].sum()), int(inside.sum())
+def _sliced(folder: Path, groups: Sequence[Group]) -> Iterator[Row]:
+    """Accuracy of every group of faces by attribute; faces that could not be read come last and are in no group."""
+    table = pd.read_parquet(folder / "predictions.parquet")
+    predicted = table["predicted"].to_numpy()
+    right = table["label"].to_numpy() == predicted
+    for name, value, inside in groups:
+        hits, n = int(right[inside].sum()), len(inside)
         interval = wilson_interval(hits, n)
         yield {
             **_values(metric_info("accuracy"), hits / n),
             "slice_key": name,
             "slice_value": value,
             "n": n,
-            "n_failed": int((table["predicted"].to_numpy()[inside] < 0).sum()),
+            "n_failed": int((predicted[inside] < 0).sum()),
             "ci_lo": 100.0 * interval.low,
             "ci_hi": 100.0 * interval.high,
             "ci_method": interval.method,

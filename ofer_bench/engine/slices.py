@@ -11,8 +11,12 @@ _MOST_VALUES = 24
 _BANDS = 3
 
 
-def slices(attributes: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Yield attribute, value and bool [N] of every group of the faces in ``attributes``, one row per face.
+Group = tuple[str, str, np.ndarray]
+"""Attribute, value, and int64 [n] rows of the faces that share it."""
+
+
+def slices(attributes: pd.DataFrame) -> Iterator[Group]:
+    """Yield every group of the faces in ``attributes``, one row per face.
 
     A numeric attribute with many values is cut into three bands of about equal size, named by their ends. An
     attribute with one value or with more than 24 (such as the subject) makes no groups; nor does a missing value.
@@ -21,11 +25,12 @@ def slices(attributes: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
         values = attributes[name]
         if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
             values = _bands(values)
-        groups = values.dropna().astype(str)
-        groups = groups[groups != ""]
-        if 1 < groups.nunique() <= _MOST_VALUES:
-            for value in sorted(groups.unique()):
-                yield str(name), str(value), (values.astype(str) == value).to_numpy()
+        known = values.notna().to_numpy()
+        text = values.astype(str).to_numpy(dtype=object)
+        found = sorted(set(text[known]) - {""})
+        if 1 < len(found) <= _MOST_VALUES:
+            for value in found:
+                yield str(name), value, np.flatnonzero(known & (text == value))
 
 
 def _bands(values: pd.Series) -> pd.Series:

@@ -24,7 +24,8 @@ from ofer_bench.api import ComponentSettings, random_affine, random_colour, rand
 from ofer_bench.core.expressions import EXPRESSIONS
 from ofer_bench.core.types import FaceSet
 from ofer_bench.data.decode import decode_image
-from ofer_bench.data.paraface.build import Part, build_paraface
+from ofer_bench.data.paraface.build import build_paraface
+from ofer_bench.data.paraface.part import Part
 
 SIZE, MARGIN = 64, 0.05
 WIDE_SIZE, WIDE_MARGIN = 64, 0.35

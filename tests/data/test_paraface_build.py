@@ -17,12 +17,19 @@ from ofer_bench.core.expressions import EXPRESSIONS, Expression
 from ofer_bench.core.hashing import digest
 from ofer_bench.core.types import FaceSet
 from ofer_bench.data.paraface import assets, build, model
-from ofer_bench.data.paraface.build import PARAFACE_VERSION, PROP_SETS, Part, build_paraface
+from ofer_bench.data.paraface.build import build_paraface
 from ofer_bench.data.paraface.expressions import INTENSITY_RANGE, MAX_WEIGHT, VARIANTS
 from ofer_bench.data.paraface.model import ASYMMETRY_CONTROLS, SHAPE_CONTROLS, HeadModel, load_head_model
-from ofer_bench.data.paraface.props import PROPS, SEEN_PROPS, UNSEEN_PROPS
+from ofer_bench.data.paraface.part import (
+    DOMAINS,
+    PARAFACE_VERSION,
+    PROP_SETS,
+    PROPS,
+    SEEN_PROPS,
+    UNSEEN_PROPS,
+    Part,
+)
 from ofer_bench.data.paraface.sampling import KDEF_VIEWS, dominant_ancestry, draw_shot, draw_subject
-from ofer_bench.data.paraface.scenery import DOMAINS
 
 SIZE = 32
 Built = tuple[FaceSet, list[dict[str, Any]]]

@@ -1,5 +1,7 @@
 """ParaFace as a plugin: what its parts are, what identifies them, and builds that were interrupted."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,11 @@ import pytest
 from ofer_bench.core.errors import SpecError, UnknownName
 from ofer_bench.core.types import FaceSet, SplitData
 from ofer_bench.data.paraface import build
-from ofer_bench.data.paraface.build import Part, SubjectImages, build_paraface
-from ofer_bench.data.paraface.card import CARD, PARTS, ParaFaceReader
+from ofer_bench.data.paraface.build import SubjectImages, build_paraface
+from ofer_bench.data.paraface.card import PARTS, ParaFaceReader
 from ofer_bench.data.paraface.model import HeadModel, load_head_model
+from ofer_bench.data.paraface.part import Part
 from ofer_bench.data.paraface.partial import read_subject, write_subject
-from ofer_bench.data.paraface.sampling import PARAFACE_VERSION
 from ofer_bench.spec.datasets import DatasetSpec, load_datasets
 from ofer_bench.spec.profile import ParaFaceSize, Profile
 
@@ -75,7 +77,19 @@ def test_parts_have_the_sizes_of_the_profile() -> None:
     assert fed == Part(people="fed", image_size=24, subjects=2, limit=9, props="all")
     assert fed.count == 9
     assert PARTS == ("train", "val", "test")
-    assert CARD.version == PARAFACE_VERSION
+
+
+def test_naming_a_part_loads_no_renderer() -> None:
+    code = (
+        "import sys; from ofer_bench.data.paraface.card import ParaFaceReader\n"
+        "from ofer_bench.spec.datasets import DatasetSpec; from ofer_bench.spec.profile import Profile\n"
+        "sizes = dict(train_subjects=1, val_subjects=1, test_subjects=1)\n"
+        "profile = Profile(name='p', image_size=24, patch_size=4, paraface=sizes)\n"
+        "ParaFaceReader('p', DatasetSpec(reader='', licence='', alignment=''), profile).part('test')\n"
+        "print(*sorted({'warp', 'scipy', 'torch', 'ofer_bench.data.paraface.sampling'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == ""
 
 
 def test_shipped_data_sets_of_paraface_are_understood() -> None:
@@ -100,6 +114,12 @@ def test_unknown_values_are_named(params: dict[str, Any], part: str, match: str)
     with pytest.raises(UnknownName, match=match) as caught:
         reader(**params).part(part)
     assert caught.value.hint is not None and "known: " in caught.value.hint
+
+
+@pytest.mark.parametrize(("option", "value"), [("seed", "one"), ("seed", True), ("seed", 1.5), ("views", "false")])
+def test_params_of_the_wrong_kind_are_named(option: str, value: Any) -> None:
+    with pytest.raises(SpecError, match=rf"params\.{option} is {value!r}"):
+        reader(**{option: value})
 
 
 def test_unknown_params_are_named() -> None:

@@ -10,7 +10,8 @@ import pytest
 from ofer_bench.core.errors import DatasetMissing, UnknownName
 from ofer_bench.data.paraface.geometry import SURFACES, Geometry
 from ofer_bench.data.paraface.model import SHAPE_CONTROLS, HeadModel, load_head_model
-from ofer_bench.data.paraface.props import PROPS, SEEN_PROPS, UNSEEN_PROPS, build_prop, hand_model
+from ofer_bench.data.paraface.part import PROPS, SEEN_PROPS, UNSEEN_PROPS
+from ofer_bench.data.paraface.props import build_prop, hand_model
 
 SKIN = (0.55, 0.33, 0.24)
 FACES = ("neutral", "expressive")

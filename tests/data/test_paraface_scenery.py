@@ -11,7 +11,8 @@ from scipy.ndimage import gaussian_filter
 from ofer_bench.data.paraface.appearance import Appearance, draw_appearance
 from ofer_bench.data.paraface.develop import develop
 from ofer_bench.data.paraface.hair import HAIR_STYLES
-from ofer_bench.data.paraface.scenery import BACKDROP_SIZE, DOMAINS, Scenery, draw_scenery, paint_backdrop
+from ofer_bench.data.paraface.part import DOMAINS
+from ofer_bench.data.paraface.scenery import BACKDROP_SIZE, Scenery, draw_scenery, paint_backdrop
 
 DRAWS = 300
 

@@ -11,7 +11,7 @@ from skimage.transform import SimilarityTransform
 from ofer_bench.core.expressions import Expression
 from ofer_bench.data.paraface.alignment import TEMPLATE, fit_similarity, head_rotation, project
 from ofer_bench.data.paraface.model import HeadModel, load_head_model
-from ofer_bench.data.paraface.props import PROPS
+from ofer_bench.data.paraface.part import PROPS
 from ofer_bench.data.paraface.raster import EXTRA
 from ofer_bench.data.paraface.renderer import SUPERSAMPLING, Renderer, Scene
 from ofer_bench.data.paraface.sampling import KDEF_VIEWS, Shot, Subject, draw_shot, draw_subject

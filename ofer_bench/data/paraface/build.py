@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -14,15 +14,13 @@ from typing import Any
 import numpy as np
 
 from ofer_bench.core.expressions import Expression
-from ofer_bench.core.hashing import digest
 from ofer_bench.core.seeding import derive_rng
 from ofer_bench.core.types import FaceSet
 from ofer_bench.data.paraface.model import load_head_model
+from ofer_bench.data.paraface.part import PARAFACE_VERSION, PROP_SETS, UNSEEN_PROPS, Part
 from ofer_bench.data.paraface.partial import read_subject, write_subject
-from ofer_bench.data.paraface.props import PROPS, UNSEEN_PROPS
 from ofer_bench.data.paraface.sampling import (
     KDEF_VIEWS,
-    PARAFACE_VERSION,
     Shot,
     Subject,
     dominant_ancestry,
@@ -33,55 +31,12 @@ from ofer_bench.data.paraface.skin_map import SkinMap, sheet_size
 from ofer_bench.data.paraface.studio import Prop, Studio
 from ofer_bench.data.paraface.wrinkles import fold_sheets
 
-__all__ = ["PARAFACE_VERSION", "PROP_SETS", "Part", "SubjectImages", "build_paraface"]
-
-PROP_SETS: dict[str, tuple[str, ...]] = {"none": (), "all": PROPS, "unseen": UNSEEN_PROPS}
-"""What may stand before the faces of a part."""
-
 _CLASSES = tuple(Expression)
 _MAX_WORKERS = 8
 # An occluder that shows on fewer pixels than this hides nothing; it is drawn again, so many times at most.
 _LEAST_COVER, _ATTEMPTS = 0.03, 6
 
 Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """What is to be built: ``subjects`` x 7 expressions x ``repeats``, of these the first ``limit`` (0: all).
-
-    ``people`` names the subjects (``train-0001`` ...), so parts of different people share none. ``domain`` is one
-    of ``scenery.DOMAINS``, ``props`` one of ``PROP_SETS``; ``views`` shows the five views of KDEF instead of small
-    turns; ``margin`` widens the crop on every side by this share.
-    """
-
-    people: str
-    image_size: int
-    subjects: int
-    repeats: int = 1
-    seed: int = 0
-    limit: int = 0
-    domain: str = "plain"
-    props: str = "none"
-    views: bool = False
-    margin: float = 0.0
-
-    @property
-    def count(self) -> int:
-        """Number of images."""
-        whole = self.subjects * len(_CLASSES) * self.repeats
-        return min(whole, self.limit) if self.limit else whole
-
-    @property
-    def digest(self) -> str:
-        """Identity of the part: version and everything that decides its pixels but the number of subjects."""
-        values = {k: v for k, v in asdict(self).items() if k not in ("subjects", "limit")}
-        return digest({"version": PARAFACE_VERSION, **values})
-
-    @property
-    def folder(self) -> str:
-        """Name of the folder that keeps its finished subjects while it is built."""
-        return f"{self.people}-{self.image_size}-{self.digest[:12]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,20 +5,18 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ofer_bench.core.errors import DatasetMissing, SpecError, UnknownName
 from ofer_bench.core.types import Card, SplitData
+from ofer_bench.data.paraface.part import DOMAINS, PARAFACE_VERSION, PROP_SETS, Part
 from ofer_bench.spec.datasets import DatasetSpec
 from ofer_bench.spec.profile import Profile
-
-if TYPE_CHECKING:
-    from ofer_bench.data.paraface.build import Part
 
 CARD = Card(
     id="paraface",
     kind="dataset",
-    version="2",
+    version=PARAFACE_VERSION,
     title="ParaFace",
     load="ofer_bench.data.paraface.card:ParaFaceReader",
     fidelity="rendered",
@@ -42,6 +40,9 @@ class ParaFaceReader:
         unknown = set(self._params) - set(_OPTIONS)
         if unknown:
             raise SpecError(name, f"unknown params {sorted(unknown)}; known: {', '.join(_OPTIONS)}")
+        for option, kind, like in (("seed", int, "a whole number"), ("views", bool, "true or false, without quotes")):
+            if option in self._params and type(self._params[option]) is not kind:
+                raise SpecError(name, f"params.{option} is {self._params[option]!r}, not {like}")
 
     def fingerprint(self, part: str) -> dict[str, Any]:
         """Identify ``part`` by everything that decides its pixels."""
@@ -75,9 +76,6 @@ class ParaFaceReader:
 
         Raises :class:`~ofer_bench.core.errors.UnknownName` for another part, prop set, domain or people.
         """
-        from ofer_bench.data.paraface.build import PROP_SETS, Part
-        from ofer_bench.data.paraface.scenery import DOMAINS
-
         if part not in PARTS:
             raise UnknownName("part of ParaFace", part, PARTS)
         sizes, params = self._profile.paraface, self._params

@@ -15,10 +15,8 @@ from ofer_bench.core.seeding import derive_rng
 from ofer_bench.data.paraface.appearance import Appearance, draw_appearance
 from ofer_bench.data.paraface.expressions import INTENSITY_RANGE, MAX_WEIGHT, draw_actions, draw_resting
 from ofer_bench.data.paraface.model import ANCESTRIES, ASYMMETRY_CONTROLS, SHAPE_CONTROLS
+from ofer_bench.data.paraface.part import PARAFACE_VERSION
 from ofer_bench.data.paraface.scenery import Scenery, draw_scenery
-
-PARAFACE_VERSION = "2"
-"""Version of everything that shapes the pixels; part of every seed."""
 
 # Female, male. MakeHuman's eyes stand 57 to 59 mm apart where adults' average 63 (Dodgson 2004), and its men's mouths
 # lie 72 mm below them where 66 is usual (nasion to stomion, Farkas 1994, less the eyes' distance from the nasion);

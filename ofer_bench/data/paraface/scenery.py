@@ -9,9 +9,6 @@ from scipy.ndimage import gaussian_filter
 
 from ofer_bench.data.paraface.appearance import Rgb, rgb
 
-DOMAINS: tuple[str, ...] = ("plain", "shifted")
-"""``plain``: photographs of many kinds; ``shifted``: other cameras and harsher light, for the cross-data-set test."""
-
 BACKDROP_SIZE = 33
 
 

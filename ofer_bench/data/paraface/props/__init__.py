@@ -11,20 +11,13 @@ import numpy as np
 from ofer_bench.core.errors import UnknownName
 from ofer_bench.data.paraface.geometry import Geometry
 from ofer_bench.data.paraface.model import HeadModel
+from ofer_bench.data.paraface.part import PROPS
 from ofer_bench.data.paraface.props.eyewear import build_glasses, build_sunglasses
 from ofer_bench.data.paraface.props.hand import build_hand
 from ofer_bench.data.paraface.props.headwear import build_cap, build_hair_strands
 from ofer_bench.data.paraface.props.held import build_book, build_bottle, build_cup, build_microphone, build_phone
 from ofer_bench.data.paraface.props.surface import Face, face_of
 from ofer_bench.data.paraface.props.worn import build_cloth_mask, build_scarf, build_surgical_mask
-
-SEEN_PROPS: tuple[str, ...] = ("hand", "cup", "phone", "book", "cap", "glasses", "hair-strands")
-"""Kinds that may occlude training faces."""
-
-UNSEEN_PROPS: tuple[str, ...] = ("sunglasses", "surgical-mask", "cloth-mask", "scarf", "microphone", "bottle")
-"""Kinds kept for test faces."""
-
-PROPS: tuple[str, ...] = SEEN_PROPS + UNSEEN_PROPS
 
 _Builder = Callable[[Face, np.random.Generator, np.ndarray], tuple[Geometry, dict[str, object]]]
 _BUILDERS: dict[str, _Builder] = {
