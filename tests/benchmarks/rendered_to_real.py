@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from landmarks import Landmarker, align, train_landmarker
+from landmarks import Landmarker, align, cut_frame, train_landmarker
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 from torch import Tensor
 
@@ -33,7 +33,7 @@ WIDE_SIZE, WIDE_MARGIN = 64, 0.35
 
 def augment(image: Tensor, generator: torch.Generator) -> Tensor:
     """Everything in which an unknown camera may differ: frame, colour, grey, blur, grain, a hidden part."""
-    image = random_affine(image, generator, degrees=8, scale=0.15, shift=0.05)
+    image = cut_frame(random_affine(image, generator, degrees=8, scale=0.15, shift=0.05), generator, lowest=0.75)
     image = random_colour(image, generator, strength=0.35)
     n = len(image)
     gamma = torch.exp((torch.rand(n, 1, 1, 1, generator=generator) - 0.5) * 0.8)

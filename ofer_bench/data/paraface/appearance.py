@@ -10,15 +10,15 @@ from ofer_bench.data.paraface.hair import Hair
 
 Rgb = tuple[float, float, float]
 
-# Linear sRGB albedo from the lightest to the darkest skin, after the Fitzpatrick chart: melanin darkens blue first.
+# Linear sRGB albedo of CIELAB (71, 10, 14) to (28, 9, 11), about what is measured on the lightest and darkest faces.
 _SKIN = np.array(
     [
-        [0.70, 0.46, 0.37],
-        [0.60, 0.38, 0.28],
-        [0.50, 0.29, 0.19],
-        [0.34, 0.18, 0.105],
-        [0.20, 0.10, 0.06],
-        [0.11, 0.055, 0.035],
+        [0.587, 0.385, 0.300],
+        [0.498, 0.305, 0.226],
+        [0.402, 0.227, 0.157],
+        [0.265, 0.137, 0.084],
+        [0.161, 0.080, 0.050],
+        [0.091, 0.046, 0.031],
     ]
 )
 _TONE_OF_ANCESTRY = np.array([4.0, 1.2, 0.5])
@@ -57,9 +57,13 @@ _COVER = {"bald": 0.0, "buzz": 0.75, "receding": 0.8}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brow:
-    """Shape of the brows on the resting head in decimetres; ``density`` and ``ink`` have no unit."""
+    """Shape of the brows on the resting head in decimetres; ``density`` and ``ink`` have no unit.
+
+    ``rise`` is how much higher than its inner end a brow's middle lies, before its ``arch``.
+    """
 
     height: float
+    rise: float
     thickness: float
     arch: float
     gap: float
@@ -125,7 +129,8 @@ def draw_appearance(rng: np.random.Generator, *, male: bool, age: float, ancestr
         ),
         lash=rgb(np.array([0.010, 0.008, 0.008]) + (0.25 * skin if male else 0.03 * skin)),
         brow=Brow(
-            height=float(rng.uniform(-0.015, 0.035)),
+            height=float(rng.uniform(-0.02, 0.035)),
+            rise=float(rng.uniform(0.005, 0.055)),
             thickness=float(rng.uniform(0.018, 0.040 if male else 0.028)),
             arch=float(rng.uniform(0.0, 0.05 if male else 0.085)),
             gap=float(rng.uniform(0.09, 0.13)),

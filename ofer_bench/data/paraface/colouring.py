@@ -7,7 +7,7 @@ from ofer_bench.data.paraface.geometry import SURFACES
 from ofer_bench.data.paraface.model import REGIONS
 from ofer_bench.data.paraface.raster import EXTRA, NOTHING
 from ofer_bench.data.paraface.scene_arrays import ExtraArrays, HeadArrays, Hit, SkinArrays, camera_ray, find_hit
-from ofer_bench.data.paraface.shading import Look, extra_surface, head_surface, mix, reflect, reflect_hair
+from ofer_bench.data.paraface.shading import UPPER_TEETH, Look, extra_surface, head_surface, mix, reflect, reflect_hair
 
 _HAIR = wp.constant(SURFACES.index("hair"))
 _SKIN = wp.constant(REGIONS.index("skin"))
@@ -79,7 +79,7 @@ def _shade(
             wp.clamp(wp.int32(texel[0] + 0.5), 0, skin.gloss.shape[1] - 1),
         ]
         normal = _bump(image, texel[0], texel[1], resting, normal, skin)
-    if region == _TEETH and resting[1] > 6.665:
+    if region == _TEETH and resting[1] > UPPER_TEETH:
         # Light bounces between lips and upper teeth far more often than one ray shows.
         seen = wp.vec3(0.75, 0.75, 0.8) + seen * 0.2
     surface = head_surface(region, resting, wp.clamp(mouth, 0.0, 1.0), painted, gloss, look)

@@ -9,6 +9,10 @@ from scipy.ndimage import gaussian_filter
 
 from ofer_bench.data.paraface.scenery import Scenery
 
+# Standard deviation in pixels of what lens, demosaicking and scaling do to any picture; without it pictures have
+# twice the power of photographs in their finest details.
+_PIXEL_BLUR = 0.45
+
 
 def develop(linear: np.ndarray, scenery: Scenery) -> np.ndarray:
     """Turn linear light float32 [S,S,3] into an sRGB photograph uint8 [S,S,3]."""
@@ -16,9 +20,8 @@ def develop(linear: np.ndarray, scenery: Scenery) -> np.ndarray:
     exposed = linear * (np.array(scenery.tint, dtype=np.float32) * scenery.exposure)
     # A soft shoulder instead of clipped highlights.
     exposed = np.where(exposed > 0.8, 0.8 + 0.35 * (1 - np.exp(-(exposed - 0.8) / 0.35)), exposed)
-    sigma = scenery.blur * size / 64.0
-    soft = gaussian_filter(exposed, sigma=(sigma, sigma, 0.0)) if sigma > 0.15 else exposed
-    soft = np.maximum(soft, 0.0)
+    sigma = np.hypot(_PIXEL_BLUR, scenery.blur * size / 64.0)
+    soft = np.maximum(gaussian_filter(exposed, sigma=(sigma, sigma, 0.0)), 0.0)
     srgb = np.where(soft <= 0.0031308, 12.92 * soft, 1.055 * np.power(np.maximum(soft, 1e-6), 1 / 2.4) - 0.055)
     srgb = srgb + 0.35 * scenery.contrast * srgb * (1 - srgb) * (2 * srgb - 1)
     noise = np.random.Generator(np.random.PCG64(scenery.pixel_seed)).standard_normal(srgb.shape, dtype=np.float32)

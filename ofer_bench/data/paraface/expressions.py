@@ -44,7 +44,13 @@ ACTION_UNITS: Mapping[int, Mapping[str, float]] = {
 """Action unit -> {action of the head model: weight at full intensity}."""
 
 _TOGETHER: Mapping[tuple[int, int], Mapping[str, float]] = {
-    (12, 25): {"mouth-upward-retraction": 0.75, **_both("mouthUpperUp*", 0.6), "mouthShrugLower": 0.2},
+    (12, 25): {
+        "mouth-upward-retraction": 0.3,
+        "mouth-retraction": 0.35,
+        **_both("mouthUpperUp*", 1.1),
+        **_both("mouthLowerDown*", 0.1),
+        **_both("mouthStretch*", 0.3),
+    },
     (20, 25): {"mouth-depression-retraction": 0.6, **_both("mouthLowerDown*", 0.3)},
 }
 """Lips part differently while they are drawn up or sideways: these replace the actions of the second unit."""
@@ -126,7 +132,7 @@ RESTING_ACTIONS: Mapping[str, tuple[float, float]] = {
     "eyeWide": (0.0, 0.45),
     "mouthFrown": (0.0, 0.15),
     "mouthSmile": (0.0, 0.08),
-    "browDown": (0.0, 0.25),
+    "browDown": (0.0, 0.4),
     "mouthRollUpper": (0.0, 0.35),
 }
 """Action (both sides) -> range of its weight in a face at rest."""

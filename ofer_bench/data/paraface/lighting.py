@@ -97,7 +97,7 @@ def smooth_light(
             if y >= 0 and x >= 0 and y < seen.shape[1] and x < seen.shape[2]:
                 there = far[image, y, x]
                 # Where the first sample is empty, the edge of whatever is near borrows from it.
-                like = here == 0.0 or wp.abs(there - here) < 0.02 + 0.012 * wp.float32(wp.abs(i) + wp.abs(j))
+                like = here == 0.0 or wp.abs(there - here) < 0.03 + 0.03 * wp.float32(wp.abs(i) + wp.abs(j))
                 if there != 0.0 and like:
                     which = _lamp_of(y, x)
                     total[which] += seen[image, y, x]

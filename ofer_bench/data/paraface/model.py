@@ -49,8 +49,7 @@ _CONTROLS: Mapping[str, tuple[str, ...]] = {
         "chin-prognathism-decr|incr",
     ),
     "ears": ("*ear-scale-decr|incr", "*ear-wing-decr|incr"),
-    # The angle of the brows stays out: as a trait it would look like action unit 4.
-    "eyebrows": ("eyebrows-trans-down|up",),
+    "eyebrows": ("eyebrows-trans-down|up", "eyebrows-angle-down|up"),
     "eyes": (
         "*eye-scale-decr|incr",
         "*eye-height2-decr|incr",
@@ -59,6 +58,7 @@ _CONTROLS: Mapping[str, tuple[str, ...]] = {
         "*eye-eyefold-down|up",
         "*eye-bag-decr|incr",
         "*eye-epicanthus-in|out",
+        "*eye-push2-in|out",
     ),
     "forehead": (
         "forehead-temple-decr|incr",
@@ -88,6 +88,7 @@ _CONTROLS: Mapping[str, tuple[str, ...]] = {
         "nose-width2-decr|incr",
         "nose-flaring-decr|incr",
         "nose-curve-concave|convex",
+        "nose-greek-decr|incr",
     ),
 }
 

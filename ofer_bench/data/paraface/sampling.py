@@ -20,14 +20,23 @@ from ofer_bench.data.paraface.scenery import Scenery, draw_scenery
 
 # Female, male. MakeHuman's eyes stand 57 to 59 mm apart where adults' average 63 (Dodgson 2004), and its men's mouths
 # lie 72 mm below them where 66 is usual (nasion to stomion, Farkas 1994, less the eyes' distance from the nasion);
-# cheekbones are 135 mm apart (ibid.), more than twice the distance of the eyes, and lids 30 mm long.
+# cheekbones are 135 mm apart (ibid.), more than twice the distance of the eyes, and lids 30 mm long. The root of the
+# nose stands 9 to 16 mm before the inner corners of the eyes (ibid.), MakeHuman's 2 to 8 mm.
 _MEAN_SHAPE: Mapping[str, tuple[float, float]] = {
     "eyes/*eye-trans-in|out": (0.05, 0.05),
     "eyes/*eye-scale-decr|incr": (0.55, 0.45),
     "head/head-scale-horiz-decr|incr": (0.5, 0.5),
     "mouth/mouth-trans-down|up": (0.25, 0.75),
     "nose/nose-scale-vert-decr|incr": (-0.1, -0.4),
+    "nose/nose-greek-decr|incr": (0.5, 0.7),
+    "nose/nose-hump-decr|incr": (0.2, 0.3),
+    "nose/nose-width1-decr|incr": (-0.3, -0.3),
+    "nose/nose-point-width-decr|incr": (-0.3, -0.3),
 }
+
+_SHAPE_SPREAD = 0.32
+# Lower inner ends of the brows are action unit 4; as a trait they show, but less.
+_BROW_ANGLE, _BROW_ANGLE_SPREAD = SHAPE_CONTROLS.index("eyebrows/eyebrows-angle-down|up"), 0.16
 
 KDEF_VIEWS = (-90.0, -45.0, 0.0, 45.0, 90.0)
 """Yaw of the five views of KDEF-like pictures in degrees."""
@@ -80,7 +89,9 @@ def draw_subject(split: str, number: int, seed: int) -> Subject:
     male = bool(rng.random() < 0.5)
     ancestry = rng.dirichlet([0.45] * len(ANCESTRIES))
     # Half of the controls stay at their mean: a face has a few features, not fifty.
-    spread = np.clip(rng.normal(0, 0.32, len(SHAPE_CONTROLS)), -0.8, 0.8) * (rng.random(len(SHAPE_CONTROLS)) < 0.5)
+    scale = np.full(len(SHAPE_CONTROLS), _SHAPE_SPREAD)
+    scale[_BROW_ANGLE] = _BROW_ANGLE_SPREAD
+    spread = np.clip(rng.normal(0, scale), -2.5 * scale, 2.5 * scale) * (rng.random(len(SHAPE_CONTROLS)) < 0.5)
     shape = np.clip([_MEAN_SHAPE.get(name, (0.0, 0.0))[male] for name in SHAPE_CONTROLS] + spread, -1.0, 1.0)
     asymmetry = rng.uniform(0, 0.35, len(ASYMMETRY_CONTROLS)) * (rng.random(len(ASYMMETRY_CONTROLS)) < 0.25)
     return Subject(

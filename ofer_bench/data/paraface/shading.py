@@ -16,6 +16,9 @@ _FLESH = wp.constant(SURFACES.index("skin"))
 _METAL = wp.constant(SURFACES.index("metal"))
 _HAIR = wp.constant(SURFACES.index("hair"))
 
+UPPER_TEETH = wp.constant(6.6)
+"""Height of the upper teeth's edge in the resting head."""
+
 
 @wp.struct
 class Look:
@@ -88,7 +91,7 @@ def _teeth_albedo(p: wp.vec3, shade: wp.vec3) -> wp.vec3:
     """Enamel with gaps between the teeth, darker to the back, and gums at the root."""
     angle = wp.atan2(p[0], p[2] - 1.0)
     pitch = wp.abs(wp.sin(angle * 8.2))
-    upper = p[1] > 6.665
+    upper = p[1] > UPPER_TEETH
     root = wp.where(upper, p[1] - 6.79, 6.49 - p[1])
     gum = step_up(-0.012, 0.02, root + 0.03 * (1.0 - pitch))
     front = 0.08 + wp.where(upper, 0.92, 0.55) * step_up(1.24, 1.47, p[2])

@@ -161,7 +161,7 @@ def _brows(skin: SkinMap, look: Appearance, rng: np.random.Generator) -> np.ndar
     thickness = brow.thickness * np.interp(t, [0, 0.15, 0.55, 1.0], [0.8, 1.0, 0.75, 0.25])
     x = brow.gap + t * (0.53 - brow.gap)
     # Brows rise from the nose to two thirds of their way and fall to the temple.
-    y = 7.44 + brow.height + (0.03 + brow.arch) * np.interp(t, [0, 0.35, 0.65, 1], [0, 0.6, 1, 0.45])
+    y = 7.44 + brow.height + (brow.rise + brow.arch) * np.interp(t, [0, 0.35, 0.65, 1], [0, 0.6, 1, 0.45])
     y = y + low_high * thickness
     slant = np.interp(t, [0, 0.12, 0.5, 1.0], [1.45, 1.0, 0.25, -0.35]) - 0.35 * low_high * (t > 0.25)
     length = rng.uniform(0.05, 0.09, size=count) * np.interp(t, [0, 1], [1.0, 0.8])

@@ -27,7 +27,7 @@ from ofer_bench.data.paraface.wrinkles import fold_depths
 _PIVOT_FROM_EYES = np.array([0.0, -0.25, -0.9])
 _EYES_TURN = np.radians(28.0)
 # Decimetres between the lips: shut, and wide enough for teeth to be lit like the rest of the face.
-_CLOSED, _LIT = 0.015, 0.12
+_CLOSED, _LIT = 0.012, 0.06
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
