@@ -49,15 +49,37 @@ def draw_stroke(size: tuple[int, int], rng: np.random.Generator) -> dict[str, An
 
 def stroke_mask(size: Sequence[int], strokes: Iterable[Mapping[str, Any]]) -> np.ndarray:
     """Rasterise strokes with round joints: bool [H,W], True = covered."""
-    from PIL import Image, ImageDraw
-
-    height, width = size
-    canvas = Image.new("L", (width, height))
-    pen = ImageDraw.Draw(canvas)
+    canvas = Canvas(size)
     for stroke in strokes:
+        canvas.add(stroke)
+    return canvas.mask()
+
+
+class Canvas:
+    """Strokes on an image of ``size`` (height, width), one after the other; the last one can be taken back."""
+
+    def __init__(self, size: Sequence[int]) -> None:
+        from PIL import Image
+
+        height, width = size
+        self._image = self._before = Image.new("L", (width, height))
+
+    def add(self, stroke: Mapping[str, Any]) -> None:
+        """Draw a stroke with round joints."""
+        from PIL import ImageDraw
+
+        self._before, self._image = self._image, self._image.copy()
+        pen = ImageDraw.Draw(self._image)
         points = [(int(x), int(y)) for x, y in stroke["points"]]
         brush = int(stroke["width"])
-        pen.line(points, fill=255, width=brush)
+        pen.line(points, fill=1, width=brush)
         for x, y in points:
-            pen.ellipse((x - brush / 2, y - brush / 2, x + brush / 2, y + brush / 2), fill=255)
-    return np.asarray(canvas) > 0
+            pen.ellipse((x - brush / 2, y - brush / 2, x + brush / 2, y + brush / 2), fill=1)
+
+    def undo(self) -> None:
+        """Take the last stroke back."""
+        self._image = self._before
+
+    def mask(self) -> np.ndarray:
+        """Return what is covered: bool [H,W], read-only."""
+        return np.asarray(self._image).view(np.bool_)
