@@ -31,6 +31,7 @@ BORDER = 50 / 512
 """Share of the side that the border rule keeps free of holes."""
 MAX_STROKES = 60
 MAX_ATTEMPTS = 30
+Strokes = list[dict[str, Any]]
 
 
 class Irregular:
@@ -61,10 +62,11 @@ class Irregular:
         params: dict[str, Any] = {"size": [int(side) for side in image.shape[:2]], "border": border}
         if "folder" in request.params:
             params["source"] = _choose(Path(request.params["folder"]), params, (lo, hi), rng)
+            mask = _mask(params)
         else:
-            params["strokes"] = _draw(params, (lo, hi), rng)
+            params["strokes"], holes = _draw(params, (lo, hi), rng)
+            mask = _placed(params, holes)
         params["fill"] = draw_fill(request, rng)
-        mask = _mask(params)
         return Occlusion(params=params, mask=mask, ratio=np.count_nonzero(mask) / mask.size)
 
     def apply(self, image: np.ndarray, occlusion: Occlusion) -> np.ndarray:
@@ -81,40 +83,39 @@ def _border(request: OcclusionRequest) -> bool:
     return border
 
 
-def _draw(params: Mapping[str, Any], ratio: tuple[float, float], rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Strokes whose holes are in the bin."""
+def _draw(
+    params: Mapping[str, Any], ratio: tuple[float, float], rng: np.random.Generator
+) -> tuple[Strokes, np.ndarray]:
+    """Strokes whose holes are in the bin, and those holes."""
     lo, hi = ratio
     pixels = params["size"][0] * params["size"][1]
     for _ in range(MAX_ATTEMPTS):
-        strokes, covered = _grow(params, (lo * pixels, hi * pixels), rng)
-        # At lo = 0 as well, for a mask without a hole is none.
-        if lo * pixels < covered <= hi * pixels:
-            return strokes
+        strokes, canvas = _grow(params, (lo * pixels, hi * pixels), rng)
+        if lo * pixels < canvas.covered() <= hi * pixels:
+            return strokes, canvas.mask()
     raise OccluderError(
         f"no irregular mask reached a ratio in ({lo}, {hi}] in {MAX_ATTEMPTS} attempts",
         hint="ask for a wider bin, or one below 0.6 with the border rule",
     )
 
 
-def _grow(
-    params: Mapping[str, Any], pixels: tuple[float, float], rng: np.random.Generator
-) -> tuple[list[dict[str, Any]], int]:
-    """Strokes up to a number of pixels drawn in ``pixels``, and how many they cover."""
-    strokes: list[dict[str, Any]] = []
-    canvas, inside, covered = Canvas(params["size"]), _inside(params), 0
+def _grow(params: Mapping[str, Any], pixels: tuple[float, float], rng: np.random.Generator) -> tuple[Strokes, Canvas]:
+    """Strokes up to a number of pixels drawn in ``pixels``."""
+    strokes: Strokes = []
+    box = _box(params)
+    canvas = Canvas(box)
     target = rng.uniform(*pixels)
     for _ in range(MAX_STROKES):
-        stroke = draw_stroke(tuple(params["size"]), rng)
+        stroke = draw_stroke(box, min(params["size"]), rng)
         canvas.add(stroke)
-        grown = int(np.count_nonzero(canvas.mask()[inside]))
-        if grown > pixels[1]:
+        covered = canvas.covered()
+        if covered > pixels[1]:
             canvas.undo()
             continue
         strokes.append(stroke)
-        covered = grown
         if covered >= target:
             break
-    return strokes, covered
+    return strokes, canvas
 
 
 def _choose(
@@ -144,9 +145,13 @@ def _mask(params: Mapping[str, Any]) -> np.ndarray:
         if found.sha256 != source["sha256"]:
             raise OccluderError(f"mask {path} has changed since the occlusion was sampled", hint="restore the file")
         return found.mask
+    return _placed(params, stroke_mask(_box(params), params["strokes"]))
+
+
+def _placed(params: Mapping[str, Any], holes: np.ndarray) -> np.ndarray:
+    """Put the holes of the box into the picture."""
     mask = np.zeros(params["size"], dtype=bool)
-    inside = _inside(params)
-    mask[inside] = stroke_mask(params["size"], params["strokes"])[inside]
+    mask[_inside(params)] = holes
     return mask
 
 
@@ -155,3 +160,9 @@ def _inside(params: Mapping[str, Any]) -> tuple[slice, slice]:
     height, width = params["size"]
     top, left = (round(height * BORDER), round(width * BORDER)) if params["border"] else (0, 0)
     return slice(top, height - top), slice(left, width - left)
+
+
+def _box(params: Mapping[str, Any]) -> tuple[int, int]:
+    """Height and width of where holes may be; strokes are drawn in it."""
+    rows, columns = _inside(params)
+    return rows.stop - rows.start, columns.stop - columns.start
