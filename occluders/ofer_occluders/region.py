@@ -27,7 +27,7 @@ def _card(region: str, title: str, name: str) -> Card:
         title=title,
         load=f"ofer_occluders.region:{name}",
         capability=("pixel", "aligned"),
-        notes="Ours, not of the paper. The region is where it lies on an aligned crop; other crops hide something else.",
+        notes="Ours, not of the paper. The region lies where aligned crops have it; others hide something else.",
     )
 
 
