@@ -25,12 +25,13 @@ def draw_stroke(size: tuple[int, int], side: int, rng: np.random.Generator) -> d
     """
     height, width = size
     mean_length = math.hypot(height, width) / 8
-    vertices = int(rng.integers(VERTICES[0], VERTICES[1] + 1))
-    spread = float(rng.uniform(0, TURN_SPREAD))
     # Drawn together and walked through with plain numbers: NumPy's scalars would take most of the time.
-    angles = rng.uniform(MEAN_TURN - spread, MEAN_TURN + spread, size=vertices).tolist()
+    count, spread, across, down, thickness, flip_x, flip_y = rng.random(7).tolist()
+    vertices = VERTICES[0] + int(count * (VERTICES[1] - VERTICES[0] + 1))
+    half = spread * TURN_SPREAD
+    angles = rng.uniform(MEAN_TURN - half, MEAN_TURN + half, size=vertices).tolist()
     lengths = rng.normal(mean_length, mean_length / 2, size=vertices).tolist()
-    x, y = rng.uniform(0, width - 1), rng.uniform(0, height - 1)
+    x, y = across * (width - 1), down * (height - 1)
     points = [(x, y)]
     for vertex, (angle, length) in enumerate(zip(angles, lengths, strict=True)):
         turned = -angle if vertex % 2 == 0 else angle
@@ -38,25 +39,25 @@ def draw_stroke(size: tuple[int, int], side: int, rng: np.random.Generator) -> d
         x = min(max(x + step * math.sin(turned), 0.0), width - 1.0)
         y = min(max(y + step * math.cos(turned), 0.0), height - 1.0)
         points.append((x, y))
-    mirror_x, mirror_y = rng.integers(2, size=2).tolist()
+    mirror_x, mirror_y = flip_x < 0.5, flip_y < 0.5
+    brush = BRUSH_WIDTH[0] + thickness * (BRUSH_WIDTH[1] - BRUSH_WIDTH[0])
     return {
         "points": [
             [round(width - 1 - x if mirror_x else x), round(height - 1 - y if mirror_y else y)] for x, y in points
         ],
-        "width": max(1, round(float(rng.uniform(*BRUSH_WIDTH)) * side / REFERENCE_SIDE)),
+        "width": max(1, round(brush * side / REFERENCE_SIDE)),
     }
 
 
 def stroke_mask(size: Sequence[int], strokes: Iterable[Mapping[str, Any]]) -> np.ndarray:
     """Rasterise strokes with round joints: bool [H,W], True = covered."""
     canvas = Canvas(size)
-    for stroke in strokes:
-        canvas.add(stroke)
+    canvas.add(*strokes)
     return canvas.mask()
 
 
 class Canvas:
-    """Strokes on an image of ``size`` (height, width), one after the other; the last one can be taken back."""
+    """Strokes on an image of ``size`` (height, width); those that were added last can be taken back."""
 
     def __init__(self, size: Sequence[int]) -> None:
         from PIL import Image
@@ -64,20 +65,22 @@ class Canvas:
         height, width = size
         self._image = self._before = Image.new("L", (width, height))
 
-    def add(self, stroke: Mapping[str, Any]) -> None:
-        """Draw a stroke with round joints."""
+    def add(self, *strokes: Mapping[str, Any]) -> None:
+        """Draw strokes with round joints."""
         from PIL import ImageDraw
 
         self._before, self._image = self._image, self._image.copy()
         pen = ImageDraw.Draw(self._image)
-        points = [(int(x), int(y)) for x, y in stroke["points"]]
-        brush = int(stroke["width"])
-        pen.line(points, fill=255, width=brush)
-        for x, y in points:
-            pen.ellipse((x - brush / 2, y - brush / 2, x + brush / 2, y + brush / 2), fill=255)
+        for stroke in strokes:
+            points = [(int(x), int(y)) for x, y in stroke["points"]]
+            brush = int(stroke["width"])
+            half = brush / 2
+            pen.line(points, fill=255, width=brush)
+            for x, y in points:
+                pen.ellipse((x - half, y - half, x + half, y + half), fill=255)
 
     def undo(self) -> None:
-        """Take the last stroke back."""
+        """Take back what was added last."""
         self._image = self._before
 
     def covered(self) -> int:
