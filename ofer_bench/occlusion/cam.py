@@ -31,8 +31,10 @@ def patch_relevance(
         # Not as a context manager: its exit swallows IndexError, and with it a wrong label.
         cam = GradCAM(model=model, target_layers=[target_layer])
         hooks = cam.activations_and_grads
-        # Before its hooks, so that they keep the output that asks for a gradient.
-        ours = target_layer.register_forward_hook(_start_gradient, prepend=True)
+        # Before its hooks, so that they keep the output that asks for a gradient; and after them, for they must not
+        # lose it to a layer that works in place.
+        start = target_layer.register_forward_hook(lambda _m, _args, out: out.detach().requires_grad_(), prepend=True)
+        copy = target_layer.register_forward_hook(lambda _m, _args, out: out.clone())
         try:
             logits = getattr(model, "logits", model)(images.detach())
             classes = logits.argmax(1) if labels is None else labels
@@ -42,13 +44,9 @@ def patch_relevance(
             heat = cam.get_cam_image(images, target_layer, [], found, gradient)
         finally:
             hooks.release()
-            ours.remove()
+            start.remove()
+            copy.remove()
     return _per_patch(torch.from_numpy(heat), side, patch_size)
-
-
-def _start_gradient(_module: nn.Module, _args: object, output: Tensor) -> Tensor:
-    """Let the gradient begin (or end) here. A clone, for what follows may work in place."""
-    return output.detach().requires_grad_().clone()
 
 
 def _per_patch(heat: Tensor, side: int, patch_size: int) -> np.ndarray:
