@@ -79,7 +79,7 @@ def tile(
         relevance=relevance,
         params=params,
     )
-    occlusion = occluder.sample(face, request, derive_rng("docs", caption))
+    occlusion = occluder.sample(face, request, derive_rng("docs", caption, *ratio))
     return f"{caption} {occlusion.ratio:.2f}", occluder.apply(face, occlusion)
 
 

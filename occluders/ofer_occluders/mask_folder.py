@@ -38,20 +38,21 @@ def measure_folder(folder: Path, size: tuple[int, int], inside: tuple[slice, sli
     """
     try:
         # A large collection takes seconds to decode, and every face asks for it.
-        files = tuple((name, (folder / name).stat().st_mtime_ns) for name in list_folder(folder))
+        found = [(name, (folder / name).stat()) for name in list_folder(folder)]
     except OSError as error:
         raise _unreadable(folder, error) from error
+    files = tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in found)
     corner = (inside[0].start, inside[1].start)
     return _measure(str(folder), files, size, corner)
 
 
 @lru_cache(maxsize=4)
 def _measure(
-    folder: str, files: tuple[tuple[str, int], ...], size: tuple[int, int], corner: tuple[int, int]
+    folder: str, files: tuple[tuple[str, int, int], ...], size: tuple[int, int], corner: tuple[int, int]
 ) -> tuple[MaskFile, ...]:
     measured = []
     inside = slice(corner[0], size[0] - corner[0]), slice(corner[1], size[1] - corner[1])
-    for name, _ in files:
+    for name, *_ in files:
         loaded = load_mask(Path(folder) / name, size)
         holes = int(np.count_nonzero(loaded.mask))
         measured.append(

@@ -81,7 +81,7 @@ class Region:
 
 
 class Eyes(Region):
-    """A band over both eyes and brows."""
+    """A band over both eyes."""
 
     box = (0.17, 0.25, 0.83, 0.45)
 
