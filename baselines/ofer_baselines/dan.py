@@ -107,6 +107,15 @@ class DAN(nn.Module):
         logits = self.bn(self.fc(stacked.sum(1)))
         return logits, features.mean(dim=(2, 3)), stacked, attention
 
+    def logits(self, image: Tensor) -> Tensor:
+        """Logits [B,K] of [B,3,H,W] in [0,1]; differentiable."""
+        return self(image)[0]
+
+    @property
+    def cam_layer(self) -> nn.Module:
+        """Last convolutional block, where Grad-CAM is taken."""
+        return self.backbone.cam_layer
+
     @torch.no_grad()
     def predict(self, batch: FaceBatch) -> Prediction:
         """Return logits and the mean attention map of the heads."""

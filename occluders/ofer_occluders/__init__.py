@@ -1,1 +1,1 @@
-"""The occlusion families of the paper, one file per family."""
+"""The occlusion families of the paper and more, one file per family."""

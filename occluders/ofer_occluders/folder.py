@@ -1,4 +1,4 @@
-"""Cut-outs from a user's folder of RGBA PNG files."""
+"""PNG files in a folder of the user's, and the cut-outs among them (RGBA)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def list_folder(folder: Path) -> list[str]:
         names = sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() == ".png")
     except OSError as error:
         raise OccluderError(
-            f"object folder {folder} can't be read: {error.strerror}", hint="name a folder of RGBA PNG files"
+            f"folder {folder} can't be read: {error.strerror}", hint="name a folder of PNG files"
         ) from error
     if not names:
-        raise OccluderError(f"object folder {folder} holds no PNG file", hint="put RGBA cut-outs there")
+        raise OccluderError(f"folder {folder} holds no PNG file", hint="put PNG files there")
     return names
 
 
@@ -31,7 +31,7 @@ def folder_digests(folder: Path) -> dict[str, str]:
     try:
         return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
     except OSError as error:
-        raise OccluderError(f"object folder {folder} can't be read: {error}", hint="mend its files") from error
+        raise OccluderError(f"folder {folder} can't be read: {error}", hint="mend its files") from error
 
 
 def load_cutout(path: Path) -> tuple[Cutout, str]:

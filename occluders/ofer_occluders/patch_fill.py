@@ -1,4 +1,4 @@
-"""Occlusion of whole patches with one colour, shared by the patch occluders."""
+"""Occlusion of whole patches, shared by the patch occluders."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from ofer_bench.api import OccluderError, Occlusion, OcclusionRequest
 from ofer_occluders.checks import check_image, check_ratio, check_same_size
+from ofer_occluders.fills import draw_fill, paint
 
 
 def patch_grid(image: np.ndarray, patch_size: int) -> tuple[int, int]:
@@ -23,31 +24,43 @@ def patch_grid(image: np.ndarray, patch_size: int) -> tuple[int, int]:
 
 
 def patch_count(request: OcclusionRequest, patches: int, rng: np.random.Generator) -> int:
-    """Return round(p * patches), p being the one requested ratio or drawn uniformly in [lo, hi]."""
-    lo, hi = request.ratio
+    """Return a number of patches: round(p * patches) for one ratio p, else drawn so that it lies in [lo, hi].
+
+    Raises OccluderError for a range between two neighbouring numbers of patches.
+    """
     check_ratio(request.ratio)
-    return round((lo if lo == hi else float(rng.uniform(lo, hi))) * patches)
+    lo, hi = request.ratio
+    if lo == hi:
+        return round(lo * patches)
+    # A hair of tolerance: 0.1 * 200 patches is 20.000000000000004.
+    fewest, most = int(np.ceil(lo * patches - 1e-9)), int(np.floor(hi * patches + 1e-9))
+    if fewest > most:
+        raise OccluderError(
+            f"no number of {patches} patches covers a share between {lo:g} and {hi:g}",
+            hint=f"ask for a range that holds a multiple of 1/{patches}, or for one ratio",
+        )
+    return int(np.clip(round(float(rng.uniform(lo, hi)) * patches), fewest, most))
 
 
-def patch_occlusion(image: np.ndarray, request: OcclusionRequest, patches: Sequence[int]) -> Occlusion:
+def patch_occlusion(
+    image: np.ndarray, request: OcclusionRequest, patches: Sequence[int], rng: np.random.Generator
+) -> Occlusion:
     """Describe the filling of ``patches`` (row-major indices) of ``image`` uint8 [H,W,3]."""
     params: dict[str, Any] = {
         "size": [int(side) for side in image.shape[:2]],
         "patch_size": int(request.patch_size),
         "patches": sorted(int(index) for index in patches),
-        "fill": [int(value) for value in request.fill],
+        "fill": draw_fill(request, rng),
     }
     mask = _mask(params)
-    return Occlusion(params=params, mask=mask, ratio=float(mask.mean()))
+    return Occlusion(params=params, mask=mask, ratio=np.count_nonzero(mask) / mask.size)
 
 
 def fill_patches(image: np.ndarray, occlusion: Occlusion) -> np.ndarray:
     """Return a copy of ``image`` uint8 [H,W,3] with the patches of ``occlusion`` filled."""
     check_image(image)
     check_same_size(image, occlusion.params["size"])
-    occluded = image.copy()
-    occluded[_mask(occlusion.params)] = np.asarray(occlusion.params["fill"], dtype=np.uint8)
-    return occluded
+    return paint(image, _mask(occlusion.params), occlusion.params["fill"])
 
 
 def _mask(params: Mapping[str, Any]) -> np.ndarray:

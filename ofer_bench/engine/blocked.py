@@ -57,4 +57,4 @@ def _cells(config: RunConfig, data: str, families: list[str]) -> Iterator[Mappin
         spec = config.suite.occlusions.get(family)
         for split, low, high in spec.cells(data) if spec else [(data, 0.0, 0.0)]:
             if not config.splits or split in config.splits:
-                yield {"split": split, "occluder": spec.occluder if spec else "", "ratio_lo": low, "ratio_hi": high}
+                yield {"split": split, "occluder": spec.recorded if spec else "", "ratio_lo": low, "ratio_hi": high}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ofer_bench.core.errors import DatasetMissing
+from ofer_bench.core.errors import DatasetMissing, SpecError
 from ofer_bench.core.types import Card
 from ofer_bench.engine.blueprint import Blueprint, CellInfo
 from ofer_bench.engine.config import RunConfig
@@ -19,7 +19,7 @@ from ofer_bench.engine.produce_models import (
     train_producer,
 )
 from ofer_bench.plugins.discovery import COMPONENT_KINDS, load_class, registry
-from ofer_bench.plugins.protocols import RELEVANCE, Fingerprinted
+from ofer_bench.plugins.protocols import RELEVANCE, WHITE_BOX, Fingerprinted
 from ofer_bench.plugins.source import source_digest
 from ofer_bench.spec.datasets import Datasets
 from ofer_bench.spec.suite import OcclusionSpec
@@ -93,13 +93,21 @@ class Planner:
         )
         return self._listed(cell)
 
-    def family(self, name: str) -> list[CellInfo]:
-        """Plan all cells of an occlusion family of the suite; --split may leave none."""
+    def white_box(self, name: str) -> bool:
+        """Say whether the occluder of a family attacks every system with the system's own classifier."""
+        occluder = self.config.suite.occlusions[name].occluder
+        return bool(occluder) and WHITE_BOX in registry().card(occluder, kind="occluder").capability
+
+    def family(self, name: str, attacked: str | None = None) -> list[CellInfo]:
+        """Plan all cells of an occlusion family of the suite; --split may leave none.
+
+        A white-box family has cells of its own for every classifier that is ``attacked``.
+        """
         spec = self.config.suite.occlusions[name]
         cells = [c for c in spec.cells(self.data) if not self.config.splits or c[0] in self.config.splits]
         if spec.data:
             return [cell for split, _, _ in cells for cell in self._natural_cell(name, split)]
-        return [self._occluded_cell(name, spec, split, (low, high)) for split, low, high in cells]
+        return [self._occluded_cell(name, spec, split, (low, high), attacked) for split, low, high in cells]
 
     def _natural_cell(self, family: str, data: str) -> list[CellInfo]:
         """Plan the faces of the data set ``data`` as they are; none where there is no such set for this one."""
@@ -121,9 +129,11 @@ class Planner:
         )
         return [self._listed(cell)]
 
-    def _occluded_cell(self, family: str, spec: OcclusionSpec, split: str, ratio: tuple[float, float]) -> CellInfo:
+    def _occluded_cell(
+        self, family: str, spec: OcclusionSpec, split: str, ratio: tuple[float, float], attacked: str | None
+    ) -> CellInfo:
         card = registry().card(spec.occluder, kind="occluder")
-        relevance = self._relevance() if RELEVANCE in card.capability else None
+        relevance = self._relevance(family, spec, card, attacked)
         test, train = self.split("test"), self.split("train")
         label = f"{family}-{_extent(ratio)}"
         seeds = (self.config.suite.name, self.config.suite.version, self.data, spec.occluder, label)
@@ -145,14 +155,15 @@ class Planner:
             params=spec.params,
             seed_parts=seeds,
         )
+        place = f"{label}@{attacked}" if attacked else label
         # Only CAM-guided occlusion depends on a trained network, and so on the seed.
         suffix = f"/seed{self.seed}" if relevance else ""
         inputs = (test, train) if relevance is None else (test, train, relevance)
-        stage = self.plan.add(f"occlude/{self.data}/{label}{suffix}", "occlude", params, inputs, producer)
+        stage = self.plan.add(f"occlude/{self.data}/{place}{suffix}", "occlude", params, inputs, producer)
         cell = CellInfo(
-            id=self._cell_id(label),
+            id=self._cell_id(place),
             split=split,
-            occluder=spec.occluder,
+            occluder=spec.recorded,
             ratio=ratio,
             family=family,
             split_stage=test,
@@ -165,15 +176,22 @@ class Planner:
         self.blueprint.cells.setdefault(cell.id, cell)
         return cell
 
-    def _relevance(self) -> str:
-        stage, recipe = self.component(self.config.suite.reference)
+    def _relevance(self, family: str, spec: OcclusionSpec, card: Card, attacked: str | None) -> str | None:
+        """Plan the Grad-CAM maps that an occluder goes by; None for one that needs none."""
+        if RELEVANCE not in card.capability:
+            if spec.explain != "label":
+                raise SpecError("suite", f"{family}: {card.id} explains nothing", hint="leave 'explain' out")
+            return None
+        classifier = attacked or self.config.suite.reference
+        stage, recipe = self.component(classifier)
         test = self.split("test")
+        predicted = spec.explain == "prediction"
         return self.plan.add(
-            f"relevance/{self.data}/seed{self.seed}",
+            f"relevance/{self.data}/{classifier}/{spec.explain}/seed{self.seed}",
             "relevance",
-            {"patch_size": self.config.profile.patch_size, **self._numerics()},
+            {"patch_size": self.config.profile.patch_size, "explain": spec.explain, **self._numerics()},
             (test, stage),
-            relevance_producer(test, stage, recipe, self.config.profile.eval_batch_size),
+            relevance_producer(test, stage, recipe, self.config.profile.eval_batch_size, predicted=predicted),
         )
 
     def detect(self, detector: str, cell: CellInfo) -> str:

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from ofer_bench.core.errors import PluginError
 from ofer_bench.core.types import Card
 from ofer_bench.engine.checks import check_split
 from ofer_bench.engine.files import read_faces, write_occluded, write_split
 from ofer_bench.engine.pool import ComponentRecipe
 from ofer_bench.engine.stages import Workspace
 from ofer_bench.plugins.discovery import load_class
-from ofer_bench.plugins.protocols import OcclusionRequest
+from ofer_bench.plugins.protocols import Explainable, OcclusionRequest
 
 Producer = Callable[[Workspace, Path], Mapping[str, Any]]
 
@@ -34,23 +35,26 @@ def split_producer(card: Card, reader: Any, part: str) -> Producer:
     return produce
 
 
-def relevance_producer(split: str, stage: str, reference: ComponentRecipe, batch_size: int) -> Producer:
-    """Grad-CAM of the reference classifier for the true class, averaged per patch (paper, section 1)."""
+def relevance_producer(
+    split: str, stage: str, classifier: ComponentRecipe, batch_size: int, *, predicted: bool
+) -> Producer:
+    """Grad-CAM of a classifier for the true class (paper, section 1) or its ``predicted`` one, averaged per patch."""
 
     def produce(work: Workspace, folder: Path) -> Mapping[str, Any]:
         from ofer_bench.occlusion.cam import patch_relevance
 
         faces = read_faces(work.artefact(split).path)
-        model = work.pool.get(stage, reference)
+        model = work.pool.get(stage, classifier)
+        explainable = isinstance(model, Explainable)
+        if not explainable:
+            raise PluginError(f"{classifier.card.id} has no Grad-CAM", hint="give it logits(image) and cam_layer")
         maps = []
         for batch in faces.batches(batch_size, work.device):
-            assert batch.label is not None
-            maps.append(
-                patch_relevance(model, model.cam_layer, batch.image, batch.label, reference.settings.patch_size)
-            )
+            label = None if predicted else batch.label
+            maps.append(patch_relevance(model, model.cam_layer, batch.image, label, classifier.settings.patch_size))
             work.advance(sum(map(len, maps)), len(faces), "images")
         np.save(folder / "relevance.npy", np.concatenate(maps).astype(np.float32))
-        return {"reference": reference.card.id}
+        return {"classifier": classifier.card.id}
 
     return produce
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ofer_bench.core.errors import DatasetMissing
+from ofer_bench.core.errors import DatasetMissing, SpecError
 from ofer_bench.engine.blueprint import Blueprint, CellInfo, Outcome
 from ofer_bench.engine.config import RunConfig, system_spec
 from ofer_bench.engine.plan import Planner, compositions
 from ofer_bench.spec.datasets import Datasets
+from ofer_bench.spec.suite import RecognitionTask
 
 
 def plan_run(config: RunConfig, datasets: Datasets) -> Blueprint:
@@ -52,14 +53,33 @@ def _plan_tasks(planner: Planner) -> None:
             for reconstructor in suite.reconstruction.reconstructors:
                 _plan_reconstruction(planner, reconstructor, cell)
     if suite.recognition:
-        wanted = not planner.config.splits or planner.data in planner.config.splits
-        cells = ([planner.clean_cell()] if wanted else []) + _cells(planner, suite.recognition.families)
-        for cell in cells:
-            for system in suite.recognition.systems:
+        _plan_recognition(planner, suite.recognition)
+
+
+def _plan_recognition(planner: Planner, task: RecognitionTask) -> None:
+    """Every system meets the same faces, but for those made from its own classifier's relevance."""
+    wanted = not planner.config.splits or planner.data in planner.config.splits
+    own = [name for name in task.families if planner.white_box(name)]
+    cells = [planner.clean_cell()] if wanted else []
+    for cell in cells + _cells(planner, [name for name in task.families if name not in own]):
+        for system in task.systems:
+            _plan_system(planner, system, cell)
+    for name in own:
+        for system in task.systems:
+            attacked = system_spec(planner.config.suite, system, compositions()).classifier
+            for cell in planner.family(name, attacked):
                 _plan_system(planner, system, cell)
 
 
 def _cells(planner: Planner, families: list[str]) -> list[CellInfo]:
+    """Plan the cells of families that are the same for all systems."""
+    for name in families:
+        if planner.white_box(name):
+            raise SpecError(
+                "suite",
+                f"{name} attacks every system with its own classifier, and detectors and reconstructors have none",
+                hint=f"name {name} among the families of recognition alone",
+            )
     return [cell for name in families for cell in planner.family(name)]
 
 

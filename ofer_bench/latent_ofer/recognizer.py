@@ -122,6 +122,20 @@ class LatentRecognizer(nn.Module):
             parts.append(self.latent_branch(self._latents(image01, activation).flatten(1)))
         return Recognised(self.classifier(torch.cat(parts, dim=1)), guide, activation)
 
+    def logits(self, image01: Tensor) -> Tensor:
+        """Logits [B,K] of ``image01`` [B,3,H,W] in [0,1]; differentiable, but for the choice of positions."""
+        return self(image01).logits
+
+    @property
+    def cam_layer(self) -> nn.Module:
+        """The trunk, on whose last block Grad-CAM is taken; PluginError for branches that classify without it."""
+        if not self.fuses_cnn:
+            raise PluginError(
+                f"branches={self.branches!r} of latent-recognizer classify without a convolutional block",
+                hint="Grad-CAM needs a branch with cnn",
+            )
+        return self.trunk
+
     def loss(self, image01: Tensor, label: Tensor, label_smoothing: float) -> Tensor:
         """Cross-entropy of the prediction, plus that of the guide where there is one; ``label`` int64 [B]."""
         recognised = self(image01)

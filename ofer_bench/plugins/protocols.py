@@ -136,6 +136,20 @@ class Classifier(Protocol):
         ...
 
 
+@runtime_checkable
+class Explainable(Protocol):
+    """A classifier (a ``torch.nn.Module``) that Grad-CAM can explain."""
+
+    @property
+    def cam_layer(self) -> torch.nn.Module:
+        """The last convolutional block, whose output is a map [B,C,g,g]."""
+        ...
+
+    def logits(self, image: Tensor) -> Tensor:
+        """Return logits [B,K] of ``image`` [B,3,H,W] in [0,1], differentiable in the output of ``cam_layer``."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OcclusionRequest:
     """What an occluder is asked for.
@@ -154,6 +168,8 @@ class OcclusionRequest:
 
 RELEVANCE = "relevance"
 """Capability of occluders that need ``OcclusionRequest.relevance``."""
+WHITE_BOX = "white-box"
+"""With :data:`RELEVANCE`: the relevance is that of the attacked system's own classifier, not of the reference."""
 
 
 @runtime_checkable

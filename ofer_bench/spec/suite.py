@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated, Any
+from pathlib import PurePath
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -27,7 +28,8 @@ class OcclusionSpec(_Strict):
     """One family of occluded cells: made by an ``occluder``, or the faces of another data set as they are (``data``).
 
     ``ratios`` are exact shares or [lo, hi] ranges of occluded pixels, for an occluder only. ``split`` names the split
-    that it makes. ``{data}`` stands for the data set of the run: ``Syn-{data}``, ``Occlusion-{data}``.
+    that it makes. ``{data}`` stands for the data set of the run: ``Syn-{data}``, ``Occlusion-{data}``. ``explain`` is
+    the class whose relevance a CAM-guided occluder goes by: the true one, or the one that the classifier predicts.
     """
 
     occluder: str = ""
@@ -35,6 +37,17 @@ class OcclusionSpec(_Strict):
     ratios: Annotated[list[tuple[float, float]], AfterValidator(_unique)] = Field(default_factory=list)
     split: str = "{data}"
     params: dict[str, Any] = Field(default_factory=dict)
+    explain: Literal["label", "prediction"] = "label"
+
+    @property
+    def recorded(self) -> str:
+        """Name of the occluder in records, with the options that it is given: ``random-patch[fill=black]``.
+
+        Of files and folders only the last part of the path.
+        """
+        given = {**self.params, **({} if self.explain == "label" else {"explain": self.explain})}
+        options = ",".join(f"{name}={_short(value)}" for name, value in sorted(given.items()))
+        return f"{self.occluder}[{options}]" if options else self.occluder
 
     @model_validator(mode="before")
     @classmethod
@@ -64,6 +77,10 @@ class OcclusionSpec(_Strict):
         if self.data:
             return [(self.data.replace("{data}", data), 0.0, 0.0)]
         return [(self.split.replace("{data}", data), low, high) for low, high in self.ratios]
+
+
+def _short(value: Any) -> str:
+    return PurePath(value).name if isinstance(value, str) else str(value)
 
 
 class SystemSpec(_Strict):

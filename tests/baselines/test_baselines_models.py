@@ -13,6 +13,8 @@ from ofer_baselines.mean_fill import MeanFill
 from ofer_baselines.one_class_svm import OneClassSVMDetector
 from ofer_baselines.resnet18 import ResNet18
 from ofer_bench.api import ComponentSettings, FaceBatch, FaceSet, Recipe, torch_seed
+from ofer_bench.occlusion.cam import patch_relevance
+from ofer_bench.plugins.protocols import Explainable
 from tests.conftest import toy_faces
 
 
@@ -122,6 +124,15 @@ def test_dan_starts_from_the_upstream_trunk_without_sharing_it() -> None:
         dan.backbone.trunk.net.conv1.weight.add_(1)
     assert not torch.equal(dan.backbone.trunk.net.conv1.weight, reference.trunk.net.conv1.weight)
     assert all(p.requires_grad for p in dan.parameters())
+
+
+def test_dan_can_be_explained_by_grad_cam() -> None:
+    dan = DAN(settings(heads=2), {"resnet18": resnet()}).eval()
+    image = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert isinstance(dan, Explainable) and isinstance(resnet(), Explainable)
+    torch.testing.assert_close(dan.logits(image), dan.predict(FaceBatch(image=image, sample_id=("a", "b"))).logits)
+    relevance = patch_relevance(dan, dan.cam_layer, image, torch.tensor([0, 4]), 8)
+    assert relevance.shape == (2, 4, 4) and np.isfinite(relevance).all()
 
 
 def test_mean_fill_takes_the_training_colour() -> None:

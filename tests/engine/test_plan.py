@@ -166,3 +166,60 @@ def test_a_missing_companion_blocks_its_family_alone(face_folder: Path) -> None:
     assert list(blueprint.blocked_families) == [("A", "real")]
     rows = list(blocked_rows(config, "A", "real"))
     assert rows and {(row["split"], row["status"]) for row in rows} == {("Absent", "blocked")}
+
+
+def with_recognition(config: RunConfig, *families: str) -> RunConfig:
+    recognition = config.suite.recognition
+    assert recognition is not None
+    task = recognition.model_copy(update={"families": list(families)})
+    return replace(config, suite=config.suite.model_copy(update={"recognition": task}))
+
+
+def test_a_white_box_occluder_attacks_every_system_with_its_own_classifier(face_folder: Path) -> None:
+    family = {"own": {"occluder": "gradcam-self", "ratios": [0.2]}}
+    config = with_recognition(with_occlusions(CONFIG, **family), "gradcam", "own")
+    blueprint = plan_run(config, data_sets(face_folder))
+    classifiers = {"resnet18": "resnet18", "dan": "dan", "latent-ofer": "latent-recognizer"}
+    attacks = {o.system: o for o in blueprint.outcomes if o.kind == "recognition" and o.cell.family == "own"}
+    assert set(attacks) == set(classifiers)
+    for system, classifier in classifiers.items():
+        cell = attacks[system].cell
+        assert cell.id == f"own-0.20@{classifier}" and cell.occluder == "gradcam-self"
+        assert cell.occlude_stage is not None
+        assert f"relevance/A/{classifier}/label/seed0" in blueprint.plan.stages[cell.occlude_stage].inputs
+        assert cell.occlude_stage in blueprint.plan.stages[attacks[system].stage].inputs or system == "latent-ofer"
+    shared = {o.cell.occlude_stage for o in blueprint.outcomes if o.system and o.cell.id == "gradcam-0.20"}
+    assert shared == {"occlude/A/gradcam-0.20/seed0"}
+    # The reference attacked by itself sees the very map that gradcam goes by.
+    assert "relevance/A/resnet18/label/seed0" in blueprint.plan.stages["occlude/A/gradcam-0.20/seed0"].inputs
+
+
+def test_a_white_box_occluder_has_nothing_to_attack_in_a_detector(face_folder: Path) -> None:
+    config = with_occlusions(CONFIG, objects={"occluder": "gradcam-self", "ratios": [0.2]})
+    with pytest.raises(SpecError, match="recognition alone"):
+        plan_run(config, data_sets(face_folder))
+
+
+def test_the_explained_class_is_part_of_what_is_recorded(face_folder: Path) -> None:
+    family = {"occluder": "gradcam", "ratios": [0.2], "explain": "prediction"}
+    blueprint = plan_run(
+        with_recognition(with_occlusions(CONFIG, other=family), "gradcam", "other"), data_sets(face_folder)
+    )
+    assert blueprint.cells["other-0.20"].occluder == "gradcam[explain=prediction]"
+    relevance = [s.key for s in blueprint.plan.stages.values() if s.kind == "relevance"]
+    assert len(set(relevance)) == 2
+    wrong = with_occlusions(CONFIG, objects={**family, "occluder": "random-patch"})
+    with pytest.raises(SpecError, match="explains nothing"):
+        plan_run(wrong, data_sets(face_folder))
+
+
+def test_fills_are_occluders_of_their_own_in_records_and_keys(face_folder: Path) -> None:
+    def family(**params: str) -> dict[str, Any]:
+        return {"occluder": "random-patch", "ratios": [0.2], "params": params}
+
+    config = with_recognition(with_occlusions(CONFIG, a=family(), b=family(fill="black")), "a", "b")
+    blueprint = plan_run(config, data_sets(face_folder))
+    assert [blueprint.cells[f"{name}-0.20"].occluder for name in "ab"] == ["random-patch", "random-patch[fill=black]"]
+    assert {row["occluder"] for row in blocked_rows(config, "A", "b")} == {"random-patch[fill=black]"}
+    keys_of = keys(blueprint)
+    assert keys_of["occlude/A/a-0.20"] != keys_of["occlude/A/b-0.20"]

@@ -231,3 +231,23 @@ def test_a_missing_data_set_among_several_is_blocked_and_visible(toy: ToyRun, tm
     assert (sample["predicted"][:, sample["column"].tolist().index("clean")] >= 0).all()
     with pytest.raises(DatasetMissing):
         run_suite(replace(config, datasets=("Absent",)), datasets, Store(toy.store), tmp_path / "no", [], Silent())
+
+
+def test_every_system_is_attacked_with_its_own_map(toy: ToyRun, tmp_path: Path) -> None:
+    value = toy.config.suite.model_dump(mode="json")
+    value["occlusions"]["own"] = {"occluder": "gradcam-self", "ratios": [0.2]}
+    value["recognition"] = {"systems": ["resnet18", "dan", "latent-ofer"], "families": ["gradcam", "own"]}
+    config = replace(toy.config, suite=type(toy.config.suite).model_validate(value))
+    execution, _ = toy.again(tmp_path / "own", config=config)
+    assert not execution.failures
+
+    def image(stage: str) -> np.ndarray:
+        return np.load(execution.artefacts[stage].path / "image.npy")
+
+    own = {c: image(f"occlude/Toy/own-0.20@{c}/seed0") for c in ("resnet18", "dan", "latent-recognizer")}
+    # The family's name has no part in which patches go, so the reference's own attack is gradcam's.
+    np.testing.assert_array_equal(own["resnet18"], image("occlude/Toy/gradcam-0.20/seed0"))
+    assert not np.array_equal(own["dan"], own["resnet18"])
+    table = records(tmp_path / "own")
+    rows = table[(table.metric == "accuracy") & (table.occluder == "gradcam-self")]
+    assert sorted(rows.system) == ["dan", "latent-ofer", "resnet18"] and set(rows.status) == {"ok"}

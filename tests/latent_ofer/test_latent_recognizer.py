@@ -1,9 +1,10 @@
 """Attention, the choice of latents and the recognition network."""
 
+import numpy as np
 import pytest
 import torch
 
-from ofer_bench.api import Card, PluginError, Recipe, accuracy, derive_seed
+from ofer_bench.api import Card, FaceBatch, PluginError, Recipe, accuracy, derive_seed
 from ofer_bench.latent_ofer import cards, recognizer_training
 from ofer_bench.latent_ofer.attention import MultiHeadAttention
 from ofer_bench.latent_ofer.extractor import select_latents, to_patch_grid
@@ -11,6 +12,7 @@ from ofer_bench.latent_ofer.hybrid import HybridReconstructor
 from ofer_bench.latent_ofer.mae import FaceMAE
 from ofer_bench.latent_ofer.recognizer import BRANCHES, LatentRecognizer
 from ofer_bench.latent_ofer.recognizer_training import deoccluded
+from ofer_bench.occlusion.cam import patch_relevance
 
 
 @pytest.fixture
@@ -199,3 +201,17 @@ def test_cards_name_what_exists():
         if card.load:
             module, name = card.load.split(":")
             assert hasattr(__import__(module, fromlist=[name]), name)
+
+
+@pytest.mark.parametrize("branches", BRANCHES)
+def test_grad_cam_needs_a_branch_with_a_cnn(tiny, upstream, branches):
+    model = LatentRecognizer(tiny.settings("latent-recognizer", branches=branches), upstream).eval()
+    if "cnn" not in branches:
+        with pytest.raises(PluginError, match="convolutional block"):
+            _ = model.cam_layer
+        return
+    image = torch.rand(2, 3, 32, 32)
+    relevance = patch_relevance(model, model.cam_layer, image, None, 8)
+    assert relevance.shape == (2, 4, 4) and np.isfinite(relevance).all()
+    batch = FaceBatch(image=image, sample_id=("a", "b"))
+    torch.testing.assert_close(model.logits(image), model.predict(batch).logits)

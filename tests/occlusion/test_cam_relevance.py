@@ -73,3 +73,41 @@ def test_a_wrong_label_is_not_swallowed_and_hooks_go() -> None:
     assert not net[3]._forward_hooks and net.training
     with pytest.raises(ValueError, match="tile"):
         patch_relevance(net, net[3], images(), torch.zeros(4, dtype=torch.int64), 5)
+
+
+def test_without_labels_the_predicted_classes_are_explained() -> None:
+    net = small_net().eval()
+    predicted = net(images()).argmax(1)
+    assert predicted.any()
+    expected = patch_relevance(net, net[3], images(), predicted, 4)
+    np.testing.assert_array_equal(patch_relevance(net, net[3], images(), None, 4), expected)
+
+
+def test_no_gradient_goes_below_the_target_layer() -> None:
+    net = small_net()
+    reached = []
+    net[1].register_full_backward_hook(lambda *_: reached.append("below"))
+    net[4].register_full_backward_hook(lambda *_: reached.append("above"))
+    patch_relevance(net, net[3], images(), torch.tensor([0, 1, 2, 3]), 4)
+    assert reached == ["above"]
+    assert all(parameter.requires_grad for parameter in net.parameters())
+
+
+def test_a_face_does_not_depend_on_its_batch() -> None:
+    net, labels = small_net(), torch.tensor([0, 3, 6, 2])
+    together = patch_relevance(net, net[3], images(), labels, 4)
+    alone = [patch_relevance(net, net[3], images()[i : i + 1], labels[i : i + 1], 4)[0] for i in range(4)]
+    np.testing.assert_allclose(together, np.stack(alone), atol=1e-5)
+
+
+def test_what_works_in_place_after_the_layer_changes_nothing() -> None:
+    net, labels = small_net().eval(), torch.tensor([0, 3, 6, 2])
+    net[4] = nn.ReLU()
+    expected = patch_relevance(net, net[3], images(), labels, 4)
+    net[4] = nn.ReLU(inplace=True)
+    np.testing.assert_array_equal(patch_relevance(net, net[3], images(), labels, 4), expected)
+    np.testing.assert_allclose(expected, reference(net_with_relu(net), images(), labels, 4), atol=1e-5)
+
+
+def net_with_relu(net: nn.Sequential) -> nn.Sequential:
+    return nn.Sequential(*net[:4], nn.ReLU(), *net[5:])

@@ -189,3 +189,9 @@ def test_a_mistake_in_a_definition_has_its_line(line: str, message: str, monkeyp
     monkeypatch.setattr(spec, "read_resource", lambda path: f"id: a\ntitle: A\ncaption: c\n{line}\n")
     with pytest.raises(SpecError, match=message):
         load_definitions(LAYOUT.model_copy(update={"order": ["a"]}))
+
+
+def test_no_shipped_table_sets_the_white_box_beside_others() -> None:
+    for name, definition in DEFINITIONS.items():
+        asked = str(definition.model_dump())
+        assert "gradcam-self" not in asked or "'gradcam'" not in asked, name

@@ -241,3 +241,10 @@ def test_families_of_unknown_data_sets_give_no_split() -> None:
     families = suite.split_families("ParaFace", {"ParaFace", "Occlusion-ParaFace", "FED-ParaFace"})
     assert families["Occlusion-ParaFace"] == "scene" and families["FED-ParaFace"] == "shifted"
     assert families["Syn-ParaFace"] == "objects"
+
+
+def test_the_recorded_occluder_names_its_options_but_no_path() -> None:
+    assert _family(occluder="objects", ratios=[0.2]).recorded == "objects"
+    options = {"fill": "blur", "border": True, "folder": "/home/me/masks"}
+    recorded = _family(occluder="irregular", ratios=[[0.1, 0.2]], params=options, explain="prediction").recorded
+    assert recorded == "irregular[border=True,explain=prediction,fill=blur,folder=masks]"
