@@ -219,7 +219,8 @@ def _tell_replayed(made: list[Replayed], dst: Path, count: dict[str, int]) -> No
 def _tell_result(rows: list[ManifestRow], dst: Path, more: str) -> None:
     ratios = [row.ratio for row in rows if row.status == "ok" and row.ratio is not None]
     share = f"{sum(ratios) / len(ratios):.1%} of the pixels occluded ({min(ratios):.1%} to {max(ratios):.1%})"
-    typer.echo(f"{len(ratios)} images in {dst}, {share}" + (f"\n{more}" if more else ""))
+    number = "1 image" if len(ratios) == 1 else f"{len(ratios)} images"
+    typer.echo(f"{number} in {dst}, {share}" + (f"\n{more}" if more else ""))
 
 
 def _sheet(rows: list[ManifestRow], src: Path, dst: Path) -> None:

@@ -73,4 +73,4 @@ def _stored_relevance(
         return reference_relevance(profile, device, patch_size, Silent())
     named = f" --profile {profile}" if profile else ""
     command = f"ofer-bench train {reference_id()}{named}"
-    return f"It follows what a trained classifier looks at. Run `{command}`, then this again."
+    return f"It follows what a trained classifier looks at. Run {command}, then this again."

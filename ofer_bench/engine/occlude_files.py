@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -165,7 +166,7 @@ def _occlude_file(
         occluded, made = occlude_one(occluders.get(), image, request, rng)
     except Exception as error:
         # Whatever a plugin raises for one image must not lose the others.
-        return ManifestRow(**common, status="failed", error=first_line(error))
+        return ManifestRow(**common, status="failed", error=first_line(error, source.path))
     folder.write(file, occluded, made.mask)
     return ManifestRow(
         **common,
@@ -181,7 +182,7 @@ def _occlude_file(
     )
 
 
-def first_line(error: Exception) -> str:
-    """Return what went wrong, without the hint."""
-    text = str(error).partition("\n")[0]
+def first_line(error: Exception, path: Path | None = None) -> str:
+    """Return what went wrong, without the hint and without the ``path`` that a manifest should not tell."""
+    text = str(error).partition("\n")[0].removeprefix(f"{path}: ")
     return text if isinstance(error, OferBenchError) else f"{type(error).__name__}: {text}"

@@ -94,7 +94,7 @@ def _source(row: ManifestRow, src: Path) -> np.ndarray:
     try:
         image = decode_image(path, row.size)
     except ImageUnreadable as error:
-        raise _Mismatch(Verdict.differs, first_line(error).removeprefix(f"{path}: ")) from None
+        raise _Mismatch(Verdict.differs, first_line(error, path)) from None
     if pixel_digest(image) == row.source_digest:
         return image
     if file_digest(path) == row.file_digest:

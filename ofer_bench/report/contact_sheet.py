@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,11 +28,12 @@ class Tile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetLine:
-    """Tiles side by side, with a title and a second, softer line to their left."""
+    """Tiles side by side, with a title and a second, softer line to their left; ``note`` stands where no tiles are."""
 
-    tiles: Sequence[Tile]
+    tiles: Sequence[Tile] = ()
     title: str = ""
     subtitle: str = ""
+    note: str = ""
 
 
 def draw_contact_sheet(
@@ -45,7 +47,7 @@ def draw_contact_sheet(
 
     width, height = tile
     label = 190 if any(line.title for line in lines) else 0
-    most = max(len(line.tiles) for line in lines)
+    most = max(1, len(columns), *(len(line.tiles) for line in lines))
     top = _HEAD + (_STRIP if columns else 0)
     step = height + _STRIP + _GAP
     sheet = Image.new(
@@ -60,19 +62,21 @@ def draw_contact_sheet(
         y = top + r * step
         if label:
             pen.line((_MARGIN, y - _GAP // 2, sheet.width - _MARGIN, y - _GAP // 2), fill=LINE)
-            middle = y + height / 2
-            pen.text((_MARGIN, middle - 2), _fit(line.title, label - 12, 17), fill=INK, font=_font(17), anchor="ls")
-            pen.text(
-                (_MARGIN, middle + 20), _fit(line.subtitle, label - 12, 13), fill=SOFT, font=_font(13), anchor="ls"
-            )
+            titles = wrap(line.title, 20)
+            text = "\n".join(_fit(part, label - 12, 17) for part in titles)
+            pen.multiline_text((_MARGIN, y + height / 2), text, fill=INK, font=_font(17), anchor="ld", spacing=5)
+            below = _fit(line.subtitle, label - 12, 13)
+            pen.text((_MARGIN, y + height / 2 + 10), below, fill=SOFT, font=_font(13), anchor="la")
+        note = "\n".join(wrap(line.note, most * width // 9))
+        pen.multiline_text(
+            (_MARGIN + label, y + height / 2), note, fill=SOFT, font=_font(_TEXT), anchor="lm", spacing=7
+        )
         for c, each in enumerate(line.tiles):
             _draw_tile(sheet, each, (_MARGIN + label + c * (width + _GAP), y), tile)
     return sheet
 
 
 def _draw_tile(sheet: Image, tile: Tile, corner: tuple[int, int], size: tuple[int, int]) -> None:
-    from textwrap import wrap
-
     from PIL import Image, ImageDraw
 
     pen = ImageDraw.Draw(sheet)

@@ -13,7 +13,7 @@ from ofer_bench.report.contact_sheet import SheetLine, Tile, draw_contact_sheet
 from ofer_bench.store.rundir import in_one_step
 
 PAIRS = 24
-_ACROSS, _LARGEST = 3, 224
+_ACROSS, _LARGEST, _SEAM = 3, 224, 4
 
 
 def write_occlusion_sheet(samples: Sequence[tuple[ManifestRow, Path, Path]], path: Path) -> None:
@@ -24,7 +24,8 @@ def write_occlusion_sheet(samples: Sequence[tuple[ManifestRow, Path, Path]], pat
     side = min(samples[0][0].size, _LARGEST)
     occluders = ", ".join(sorted({f"{row.occluder} {row.occluder_version}" for row, _, _ in samples}))
     number = f"{len(tiles)} of {len(samples)} images" if len(tiles) < len(samples) else f"{len(samples)} images"
-    sheet = draw_contact_sheet(f"{occluders}: {number}", lines, (2 * side, side))
+    heading = f"{occluders}: {number}, each beside the face it was made of"
+    sheet = draw_contact_sheet(heading, lines, (2 * side + _SEAM, side))
     with in_one_step(path) as partial:
         sheet.save(partial)
 
@@ -32,6 +33,7 @@ def write_occlusion_sheet(samples: Sequence[tuple[ManifestRow, Path, Path]], pat
 def _pair(row: ManifestRow, clean: Path, occluded: Path) -> Tile:
     from PIL import Image
 
+    seam = np.full((row.size, _SEAM * row.size // min(row.size, _LARGEST), 3), 255, dtype=np.uint8)
     with Image.open(occluded) as image:
-        pair = np.hstack([decode_image(clean, row.size), np.asarray(image)])
+        pair = np.hstack([decode_image(clean, row.size), seam, np.asarray(image)])
     return Tile(image=pair, caption=f"{row.sample_id}   {row.ratio:.1%}")

@@ -57,14 +57,12 @@ def render_preview(name: str, face: np.ndarray, rows: Sequence[PreviewRow], fact
 
 def draw_preview(name: str, rows: Sequence[PreviewRow]) -> Image:
     """Draw the same as one sheet: a line per occluder, a column per range of ratios."""
-    lines = [SheetLine(title=row.card.title, subtitle=row.card.id, tiles=_tiles(row)) for row in rows]
+    lines = [SheetLine(title=row.card.title, subtitle=row.card.id, tiles=_tiles(row), note=row.absent) for row in rows]
     columns = [_range(ratio) for ratio in RATIOS]
     return draw_contact_sheet(f"{name} under every occluder", lines, (_TILE, _TILE), columns=columns)
 
 
 def _tiles(row: PreviewRow) -> list[Tile]:
-    if not row.cells:
-        return [Tile(image=None, text=row.absent.replace("`", ""))]
     return [
         Tile(image=cell.image, caption="" if cell.mask is None else f"{cell.mask.mean():.1%}", text=cell.problem)
         for cell in row.cells
@@ -83,7 +81,7 @@ def _shown(cell: Cell) -> _Shown:
 
 
 def _range(ratio: tuple[float, float]) -> str:
-    return "its own size" if ratio == ANY_RATIO else f"{ratio[0] * 100:.0f}–{ratio[1] * 100:.0f} %"
+    return "its own size" if ratio == ANY_RATIO else f"{ratio[0] * 100:.0f}–{ratio[1] * 100:.0f}%"
 
 
 def _url(pixels: np.ndarray) -> str:
