@@ -51,7 +51,7 @@ def _no_value(value: Any) -> Any:
 
 _Name = Annotated[str, AfterValidator(_inside)]
 _Digest = Annotated[str, Field(pattern=rf"^([0-9a-f]{{{DIGEST_LENGTH}}})?$")]
-_Share = Annotated[float | None, BeforeValidator(_no_value), Field(ge=0, le=1)]
+_Share = Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(_no_value)]
 
 
 class ManifestRow(BaseModel):

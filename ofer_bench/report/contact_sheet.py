@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
 INK, SOFT, LINE = "#1b1f24", "#5b6570", "#e1e5ea"
-_MARGIN, _GAP, _STRIP, _HEAD, _TEXT = 24, 14, 30, 66, 15
+_MARGIN, _GAP, _STRIP, _HEAD, _TEXT, _NOTE = 24, 14, 30, 66, 15, 90
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,33 +47,39 @@ def draw_contact_sheet(
 
     width, height = tile
     label = 190 if any(line.title for line in lines) else 0
-    most = max(1, len(columns), *(len(line.tiles) for line in lines))
+    across = max(1, len(columns), *(len(line.tiles) for line in lines)) * (width + _GAP) - _GAP
     top = _HEAD + (_STRIP if columns else 0)
-    step = height + _STRIP + _GAP
-    sheet = Image.new(
-        "RGB", (2 * _MARGIN + label + most * (width + _GAP) - _GAP, top + len(lines) * step + _MARGIN), "white"
-    )
+    heights = [height + _STRIP if line.tiles else _NOTE for line in lines]
+    size = (2 * _MARGIN + label + across, top + sum(heights) + _GAP * (len(lines) - 1) + _MARGIN)
+    sheet = Image.new("RGB", size, "white")
     pen = ImageDraw.Draw(sheet)
     pen.text((_MARGIN, 20), _fit(heading, sheet.width - 2 * _MARGIN, 20), fill=INK, font=_font(20))
     for c, name in enumerate(columns):
         centre = _MARGIN + label + c * (width + _GAP) + width / 2
-        pen.text((centre, top - 8), name, fill=SOFT, font=_font(_TEXT), anchor="ms")
-    for r, line in enumerate(lines):
-        y = top + r * step
+        pen.text((centre, top - 12), name, fill=SOFT, font=_font(_TEXT), anchor="ms")
+    y = top
+    for line, tall in zip(lines, heights, strict=True):
+        middle = y + (height if line.tiles else tall) / 2
         if label:
             pen.line((_MARGIN, y - _GAP // 2, sheet.width - _MARGIN, y - _GAP // 2), fill=LINE)
-            titles = wrap(line.title, 20)
-            text = "\n".join(_fit(part, label - 12, 17) for part in titles)
-            pen.multiline_text((_MARGIN, y + height / 2), text, fill=INK, font=_font(17), anchor="ld", spacing=5)
-            below = _fit(line.subtitle, label - 12, 13)
-            pen.text((_MARGIN, y + height / 2 + 10), below, fill=SOFT, font=_font(13), anchor="la")
-        note = "\n".join(wrap(line.note, most * width // 9))
-        pen.multiline_text(
-            (_MARGIN + label, y + height / 2), note, fill=SOFT, font=_font(_TEXT), anchor="lm", spacing=7
-        )
+            _write_label(sheet, line, middle, label - 12)
         for c, each in enumerate(line.tiles):
             _draw_tile(sheet, each, (_MARGIN + label + c * (width + _GAP), y), tile)
+        if line.note:
+            note = "\n".join(wrap(line.note, across // 9))
+            place = (_MARGIN + label, middle)
+            pen.multiline_text(place, note, fill=SOFT, font=_font(_TEXT), anchor="lm", spacing=7)
+        y += tall + _GAP
     return sheet
+
+
+def _write_label(sheet: Image, line: SheetLine, middle: float, room: int) -> None:
+    from PIL import ImageDraw
+
+    pen = ImageDraw.Draw(sheet)
+    title = "\n".join(_fit(part, room, 17) for part in wrap(line.title, 20))
+    pen.multiline_text((_MARGIN, middle), title, fill=INK, font=_font(17), anchor="ld", spacing=5)
+    pen.text((_MARGIN, middle + 10), _fit(line.subtitle, room, 13), fill=SOFT, font=_font(13), anchor="la")
 
 
 def _draw_tile(sheet: Image, tile: Tile, corner: tuple[int, int], size: tuple[int, int]) -> None:
