@@ -29,15 +29,21 @@ def occlude(
     context: typer.Context,
     src: Annotated[Path, typer.Argument(metavar="SRC", help="An image, or a folder with sub-folders.")],
     dst: Annotated[Path, typer.Argument(metavar="DST", help="Folder for the results.")],
-    occluder: Annotated[str | None, typer.Option("--occluder", help="Occluder id, see `list occluders`.")] = None,
+    occluder: Annotated[
+        str | None, typer.Option("--occluder", metavar="ID", help="Occluder, see `list occluders`.")
+    ] = None,
     ratio: Annotated[
         tuple[float, float], typer.Option("--ratio", metavar="LO HI", help="Share of occluded pixels, 0 to 1.")
     ] = (0.1, 0.4),
-    seed: Annotated[int, typer.Option("--seed", help="Seed; each image derives its own from it.")] = 0,
-    size: Annotated[int, typer.Option("--size", min=56, max=4096, help="Side of the results in pixels.")] = 224,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed; each image derives its own from it.")] = 0,
+    size: Annotated[int, typer.Option("--size", metavar="PX", min=56, max=4096, help="Side of the results.")] = 224,
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Option of the occluder, e.g. kinds=unseen or folder=cutouts/; repeatable."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Option of the occluder, e.g. kinds=unseen or folder=cutouts/; repeatable.",
+        ),
     ] = None,
     from_manifest: Annotated[
         Path | None,
@@ -46,7 +52,9 @@ def occlude(
     preview: Annotated[
         bool, typer.Option("--preview", help="One face under every occluder: DST/index.html, DST/sheet.png.")
     ] = False,
-    workers: Annotated[int, typer.Option("--workers", min=0, help="Threads; 0: one per core.", show_default=False)] = 0,
+    workers: Annotated[
+        int, typer.Option("--workers", metavar="N", min=0, help="Threads; 0: one per core.", show_default=False)
+    ] = 0,
     profile: ProfileOption = None,
     device: DeviceOption = None,
 ) -> None:
