@@ -146,8 +146,8 @@ def _occlude(
         raise SpecError("--occluder", "is not given", hint=f"name one: {known}; or --from-manifest, or --preview")
     card = registry().card(occluder, kind="occluder")
     low, high = ratio
-    if not 0 < low <= high <= 1:
-        raise OccluderError(f"ratio {low:g} {high:g} is out of range", hint="give 0 < LO <= HI <= 1")
+    if not 0 <= low <= high <= 1:
+        raise OccluderError(f"ratio {low:g} {high:g} is out of range", hint="give 0 <= LO <= HI <= 1")
     sources = find_sources(src, dst)
     check_apart(src, dst, [source.path for source in sources])
     with OccludedFolder(dst) as folder:

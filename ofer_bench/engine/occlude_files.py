@@ -164,9 +164,13 @@ def _occlude_file(
     try:
         image = decode_image(source.path, job.size)
         occluded, made = occlude_one(occluders.get(), image, request, rng)
+    except ImageUnreadable as error:
+        return ManifestRow(**common, status="failed", error=first_line(error, source.path))
+    except OferBenchError as error:
+        return ManifestRow(**common, status="failed", error="; ".join(str(error).split("\n  fix: ")))
     except Exception as error:
         # Whatever a plugin raises for one image must not lose the others.
-        return ManifestRow(**common, status="failed", error=first_line(error, source.path))
+        return ManifestRow(**common, status="failed", error=first_line(error))
     folder.write(file, occluded, made.mask)
     return ManifestRow(
         **common,

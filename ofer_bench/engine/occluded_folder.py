@@ -99,7 +99,8 @@ class OccludedFolder:
             for kind, pixels in ((IMAGE, image), (MASK, mask)):
                 target = self._work / kind / file
                 target.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(pixels).save(target, format="PNG")
+                # Level 3 packs photographs 1 % worse than the default, in less than half the time.
+                Image.fromarray(pixels).save(target, format="PNG", compress_level=3)
 
     def finish(self, rows: Sequence[ManifestRow]) -> None:
         """Take away what the manifest of a former call lists, move the results in, write the manifest last."""

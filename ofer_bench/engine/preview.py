@@ -19,6 +19,8 @@ from ofer_bench.plugins.protocols import RELEVANCE, OcclusionRequest
 RATIOS = ((0.01, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4), (0.4, 0.5), (0.5, 0.6))
 """The six bins of hole-to-image ratios that the inpainting literature reports."""
 ANY_RATIO = (0.0, 1.0)
+ENOUGH = 3
+"""An occluder that reaches fewer of the bins has a size of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +76,14 @@ def preview_rows(
         if RELEVANCE in card.capability and isinstance(relevance, str):
             return PreviewRow(card=card, absent=relevance)
         cells = tuple(cell(card, ratio) for ratio in RATIOS)
-        if any(c.image is not None for c in cells) and not _all_equal(cells):
+        reached = sum(c.image is not None for c in cells)
+        if reached >= ENOUGH and not _all_equal(cells):
             return PreviewRow(card=card, cells=cells)
         own = cell(card, ANY_RATIO)
         if own.image is not None:
             return PreviewRow(card=card, cells=(own,))
+        if reached:
+            return PreviewRow(card=card, cells=cells)
         return PreviewRow(card=card, absent=f"It can't be shown here: {cells[0].problem}")
 
     rows: list[PreviewRow] = []

@@ -159,7 +159,7 @@ def test_occlude_refuses_ratios_out_of_range_and_names_unreadable_files(
     base = ["occlude", str(pictures), str(tmp_path / "out"), "--occluder", "random-patch"]
     result = call(*base, "--ratio", "0.2", "1.5")
     assert result.returncode == 2
-    assert "0 < LO <= HI <= 1" in result.stderr
+    assert "0 <= LO <= HI <= 1" in result.stderr
     (pictures / "broken.png").write_bytes(b"x")
     result = call(*base, "--ratio", "0.2", "0.2")
     assert result.returncode == 1
