@@ -75,7 +75,8 @@ def occlude_files(
     jobs = list(zip(sources, names, maps, strict=True))
     rows = staged(f"occlude/{job.card.id}", progress, each(make, jobs, workers), len(jobs))
     if all(row.status == "failed" for row in rows):
-        raise OccluderError(f"no image can be occluded; the first problem is: {rows[0].error}")
+        first = next(row for row, outcome in zip(rows, seen, strict=True) if not isinstance(outcome, str))
+        raise OccluderError(f"no image can be occluded; the first problem is: {first.error}")
     return rows
 
 

@@ -58,30 +58,37 @@ def render_preview(name: str, face: np.ndarray, rows: Sequence[PreviewRow], fact
 def draw_preview(name: str, rows: Sequence[PreviewRow]) -> Image:
     """Draw the same as one sheet: a line per occluder, a column per range of ratios."""
     lines = [SheetLine(title=row.card.title, subtitle=row.card.id, tiles=_tiles(row), note=row.absent) for row in rows]
-    columns = [_range(ratio) for ratio in RATIOS]
+    columns = [_percent(ratio) for ratio in RATIOS]
     return draw_contact_sheet(f"{name} under every occluder", lines, (_TILE, _TILE), columns=columns)
 
 
 def _tiles(row: PreviewRow) -> list[Tile]:
-    return [
-        Tile(image=cell.image, caption="" if cell.mask is None else f"{cell.mask.mean():.1%}", text=cell.problem)
-        for cell in row.cells
-    ]
+    return [Tile(image=cell.image, caption=_achieved(cell), text=cell.problem) for cell in row.cells]
+
+
+def _achieved(cell: Cell) -> str:
+    share = "" if cell.mask is None else f"{cell.mask.mean():.1%}"
+    # It may stand in any column.
+    return f"{share}, own size" if cell.ratio == ANY_RATIO else share
 
 
 def _shown(cell: Cell) -> _Shown:
     if cell.image is None or cell.mask is None:
-        return _Shown(asked=_range(cell.ratio), problem=cell.problem)
+        return _Shown(asked=_asked(cell.ratio), problem=cell.problem)
     return _Shown(
-        asked=_range(cell.ratio),
+        asked=_asked(cell.ratio),
         image=_url(cell.image),
         mask=_url(cell.mask),
         achieved=f"{cell.mask.mean():.1%}",
     )
 
 
-def _range(ratio: tuple[float, float]) -> str:
-    return "its own size" if ratio == ANY_RATIO else f"{ratio[0] * 100:.0f}–{ratio[1] * 100:.0f}%"
+def _asked(ratio: tuple[float, float]) -> str:
+    return "its own size" if ratio == ANY_RATIO else f"asked {_percent(ratio)}"
+
+
+def _percent(ratio: tuple[float, float]) -> str:
+    return f"{ratio[0] * 100:.0f}–{ratio[1] * 100:.0f}%"
 
 
 def _url(pixels: np.ndarray) -> str:
