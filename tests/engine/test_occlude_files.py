@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -117,24 +118,29 @@ def test_neither_order_nor_threads_nor_company_change_a_bit(
             assert after[f"{kind}/{row.file}"] == before[f"{kind}/{row.file}"]
 
 
-@pytest.mark.parametrize("occluder", sorted(CARDS))
-def test_another_process_makes_and_verifies_the_same_bits(occluder: str, pictures: Path, tmp_path: Path) -> None:
-    occluded(pictures, tmp_path / "here", job(occluder, 7))
-    command = [sys.executable, "-c", "from ofer_bench.cli.main import main; main()", "occlude"]
-    low, high = map(str, ratio_of(occluder))
-    options = ["--occluder", occluder, "--ratio", low, high, "--size", "56", "--seed", "7"]
+def test_another_process_makes_and_verifies_the_same_bits(pictures: Path, tmp_path: Path) -> None:
+    calls = {}
+    for occluder, card in CARDS.items():
+        here = tmp_path / occluder / "here"
+        occluded(pictures, here, job(occluder, 7))
+        low, high = map(str, ratio_of(occluder))
+        options = ["--occluder", occluder, "--ratio", low, high, "--size", "56", "--seed", "7"]
+        replayed, there = tmp_path / occluder / "replayed", tmp_path / occluder / "there"
+        calls[replayed] = ["--from-manifest", str(here / "manifest.csv"), str(pictures), str(replayed)]
+        if RELEVANCE not in card.capability:
+            calls[there] = [str(pictures), str(there), *options]
+    code = (
+        "import json, sys\nfrom ofer_bench.cli.main import app\n"
+        "for call in json.loads(sys.argv[1]): app(['occlude', *call], standalone_mode=False)"
+    )
     environment = {**os.environ, "PYTHONHASHSEED": "4242", "OFER_BENCH_STORE": str(tmp_path / "store")}
-    replay = ["--from-manifest", str(tmp_path / "here" / "manifest.csv")]
-    calls = {"replayed": [*replay, str(pictures), str(tmp_path / "replayed")]}
-    if RELEVANCE not in CARDS[occluder].capability:
-        calls["there"] = [str(pictures), str(tmp_path / "there"), *options]
-    for arguments in calls.values():
-        result = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, env=environment)
-        assert result.returncode == 0, result.stderr
+    command = [sys.executable, "-c", code, json.dumps(list(calls.values()))]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert result.returncode == 0, result.stderr
     for other in calls:
-        found = contents(tmp_path / other)
+        found = contents(other)
         assert found.pop("sheet.png")
-        assert found == contents(tmp_path / "here")
+        assert found == contents(other.parent / "here")
 
 
 def test_a_replay_draws_nothing(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,7 +273,7 @@ def test_failures_are_rows_and_no_path_is_told(pictures: Path, tmp_path: Path) -
     with pytest.raises(SpecError, match="no image can be read"), OccludedFolder(tmp_path / "none") as folder:
         occlude_files(job(), [source], folder, Silent())
     assert not (tmp_path / "none").exists()
-    with pytest.raises(OccluderError, match="be occluded.*nonsense"), OccludedFolder(tmp_path / "none") as folder:
+    with pytest.raises(OccluderError, match=r"be occluded.*nonsense"), OccludedFolder(tmp_path / "none") as folder:
         occlude_files(job(params={"nonsense": 1}), [source, good], folder, Silent())
 
 
