@@ -11,7 +11,7 @@ from ofer_bench.engine.device import choose_device, choose_profile
 from ofer_bench.engine.execute import Execution, execute
 from ofer_bench.engine.files import read_faces, read_occluded
 from ofer_bench.engine.plan import Planner, compositions
-from ofer_bench.engine.pool import ComponentPool
+from ofer_bench.engine.pool import ComponentPool, ComponentRecipe
 from ofer_bench.engine.progress import Progress, Silent
 from ofer_bench.engine.system import System
 from ofer_bench.spec.datasets import load_datasets
@@ -33,10 +33,7 @@ def load_system(
     What is not in the store yet is trained first, which takes minutes.
     """
     config = notebook_config(profile, device, data)
-    blueprint = Blueprint()
-    planner = Planner(config, data, load_datasets(), seed, blueprint)
-    spec = system_spec(config.suite, system_id, compositions())
-    parts = {kind: planner.component(name) for kind, name in spec.model_dump().items() if name is not None}
+    blueprint, parts = _plan_system(config, system_id, data, seed)
     execution = executed(blueprint, config, progress or Silent())
     pool = ComponentPool(config.device, lambda stage: execution.artefacts[stage].path)
     return System(
@@ -46,6 +43,25 @@ def load_system(
         device=config.device,
         **{kind: pool.get(stage, recipe) for kind, (stage, recipe) in parts.items()},
     )
+
+
+def is_trained(
+    system_id: str, profile: str | None = None, device: str | None = None, *, data: str = "ParaFace", seed: int = 0
+) -> bool:
+    """Say whether :func:`load_system` would find everything in the store."""
+    blueprint, _ = _plan_system(notebook_config(profile, device, data), system_id, data, seed)
+    store = Store(default_store())
+    return all(store.find(stage.kind, stage.key) for stage in blueprint.plan.stages.values())
+
+
+def _plan_system(
+    config: RunConfig, system_id: str, data: str, seed: int
+) -> tuple[Blueprint, dict[str, tuple[str, ComponentRecipe]]]:
+    """Plan what trains a system's parts; returns them by kind, each with its training stage."""
+    blueprint = Blueprint()
+    planner = Planner(config, data, load_datasets(), seed, blueprint)
+    spec = system_spec(config.suite, system_id, compositions())
+    return blueprint, {kind: planner.component(name) for kind, name in spec.model_dump().items() if name is not None}
 
 
 def load_split(name: str, profile: str | None = None, device: str | None = None, *, data: str = "ParaFace") -> FaceSet:

@@ -47,9 +47,7 @@ def occlude_set(
     for row, sample_id in enumerate(faces.sample_id):
         image = np.asarray(faces.image[row])
         try:
-            occlusion = occluder.sample(image, request_for(row), derive_rng(*seed_parts, sample_id))
-            occluded = occluder.apply(image, occlusion)
-            _check(image, occluded, occlusion)
+            occluded, occlusion = occlude_one(occluder, image, request_for(row), derive_rng(*seed_parts, sample_id))
         except Exception as error:
             raise OccluderError(f"sample {sample_id!r}: {error}") from error
         images[row], masks[row] = occluded, occlusion.mask
@@ -57,6 +55,19 @@ def occlude_set(
         if progress is not None:
             progress(row + 1, len(faces))
     return images, masks, occlusions
+
+
+def occlude_one(
+    occluder: SamplesAndApplies[Request], image: np.ndarray, request: Request, rng: np.random.Generator
+) -> tuple[np.ndarray, Occlusion]:
+    """Occlude one ``image`` uint8 [H,W,3]: the occluded image and its occlusion.
+
+    OccluderError when mask and image contradict each other; whatever the occluder raises is passed on.
+    """
+    occlusion = occluder.sample(image, request, rng)
+    occluded = occluder.apply(image, occlusion)
+    _check(image, occluded, occlusion)
+    return occluded, occlusion
 
 
 def _check(image: np.ndarray, occluded: np.ndarray, occlusion: Occlusion) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
-Coverage = TypeVar("Coverage", Tensor, np.ndarray)
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Coverage = TypeVar("Coverage", "Tensor", np.ndarray)
 
 
 def patch_mask_to_pixels(mask_patch: Tensor, patch_size: int) -> Tensor:
@@ -19,7 +19,9 @@ def patch_mask_to_pixels(mask_patch: Tensor, patch_size: int) -> Tensor:
 
 def patch_coverage(mask_px: Tensor, patch_size: int) -> Tensor:
     """Return the occluded share of each patch, float32 [B,G,G] in [0,1], of a pixel mask bool [B,1,H,W]."""
-    return F.avg_pool2d(mask_px.to(torch.float32), patch_size)[:, 0]
+    import torch.nn.functional as F
+
+    return F.avg_pool2d(mask_px.float(), patch_size)[:, 0]
 
 
 def occluded(coverage: Coverage, tau: float) -> Coverage:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ofer_bench.report.headline import headlines, run_facts
 from ofer_bench.report.run_files import RunFiles
 from ofer_bench.report.spec import ReportLayout, read_resource
 from ofer_bench.report.table import Table
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _SHOWN = 8
 
@@ -37,31 +40,40 @@ class Item:
     absent: str = ""
 
 
-def render_page(run: RunFiles, items: Sequence[Item], layout: ReportLayout) -> str:
-    """Return the HTML of the report; every text from the run is escaped."""
+def template_environment() -> Environment:
+    """Return what renders the templates of ``ofer_reports``: it escapes, and a name without a value is an error."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
-    from markupsafe import Markup
 
-    environment = Environment(
+    return Environment(
         loader=FunctionLoader(lambda name: read_resource(f"templates/{name}")),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
+
+
+def render_page(run: RunFiles, items: Sequence[Item], layout: ReportLayout) -> str:
+    """Return the HTML of the report; every text from the run is escaped."""
+    from markupsafe import Markup
+
     failures = _failures(run.info.get("failures", ()))
-    return environment.get_template("index.html.j2").render(
-        # The style sheet is ours: escaping would break its quotes.
-        style=Markup(read_resource("templates/style.css")),
-        name=run.info.get("name") or run.path.name,
-        status=str(run.info.get("status", "unknown")),
-        facts=run_facts(run.info, run.records),
-        headlines=headlines(run.records, layout),
-        failures=failures[:_SHOWN],
-        more_failures=max(0, len(failures) - _SHOWN),
-        missing=run.missing,
-        items=items,
-        environment=[(str(key), _flat(value)) for key, value in run.env.items()],
+    return (
+        template_environment()
+        .get_template("index.html.j2")
+        .render(
+            # The style sheet is ours: escaping would break its quotes.
+            style=Markup(read_resource("templates/style.css")),
+            name=run.info.get("name") or run.path.name,
+            status=str(run.info.get("status", "unknown")),
+            facts=run_facts(run.info, run.records),
+            headlines=headlines(run.records, layout),
+            failures=failures[:_SHOWN],
+            more_failures=max(0, len(failures) - _SHOWN),
+            missing=run.missing,
+            items=items,
+            environment=[(str(key), _flat(value)) for key, value in run.env.items()],
+        )
     )
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from ofer_bench.cli.main import app
+from ofer_bench.occlusion.manifest import pixel_digest, read_manifest
 from tests.conftest import toy_faces
 
 PROGRAM = [sys.executable, "-c", "from ofer_bench.cli.main import main; main()"]
@@ -134,16 +135,22 @@ def test_occlude_writes_images_exact_masks_and_a_manifest(
             "112",
         ]
         assert CliRunner().invoke(app, command).exit_code == 0
-    lines = [json.loads(line) for line in (out[0] / "manifest.jsonl").read_text().splitlines()]
-    assert [line["name"] for line in lines] == ["a", "b", "c"]
-    for line in lines:
-        image = np.asarray(Image.open(out[0] / "image" / f"{line['name']}.png"))
-        mask = np.asarray(Image.open(out[0] / "mask" / f"{line['name']}.png"))
+    rows = read_manifest(out[0] / "manifest.parquet")
+    assert rows == read_manifest(out[0] / "manifest.csv")
+    assert [row.file for row in rows] == ["a.png", "b.png", "c.png"]
+    for row in rows:
+        image = np.asarray(Image.open(out[0] / "image" / row.file))
+        picture = Image.open(out[0] / "mask" / row.file)
+        assert picture.mode == "1"
+        mask = np.asarray(picture.convert("L")) > 0
         assert image.shape == (112, 112, 3)
-        assert mask.mean() == pytest.approx(line["ratio"])
-        assert 0.05 < line["ratio"] <= 0.45
-        again = np.asarray(Image.open(out[1] / "image" / f"{line['name']}.png"))
+        assert row.ratio is not None
+        assert mask.mean() == pytest.approx(row.ratio)
+        assert 0.05 < row.ratio <= 0.45
+        assert (pixel_digest(image), pixel_digest(mask)) == (row.image_digest, row.mask_digest)
+        again = np.asarray(Image.open(out[1] / "image" / row.file))
         np.testing.assert_array_equal(image, again)
+    assert Image.open(out[0] / "sheet.png").width > 3 * 2 * 112
 
 
 def test_occlude_refuses_ratios_out_of_range_and_names_unreadable_files(
@@ -152,7 +159,7 @@ def test_occlude_refuses_ratios_out_of_range_and_names_unreadable_files(
     base = ["occlude", str(pictures), str(tmp_path / "out"), "--occluder", "random-patch"]
     result = call(*base, "--ratio", "0.2", "1.5")
     assert result.returncode == 2
-    assert "0 < LO <= HI <= 1" in result.stderr
+    assert "0 <= LO <= HI <= 1" in result.stderr
     (pictures / "broken.png").write_bytes(b"x")
     result = call(*base, "--ratio", "0.2", "0.2")
     assert result.returncode == 1

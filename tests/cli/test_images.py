@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from ofer_bench.core.errors import OferBenchError, SpecError, StoreError
 from ofer_bench.core.types import Prediction
 from ofer_bench.engine import execute, notebook
 from ofer_bench.engine.system import System, SystemOutput
+from ofer_bench.occlusion.manifest import read_manifest
 from ofer_bench.plugins.discovery import registry
 from tests.conftest import toy_faces
 
@@ -60,12 +60,17 @@ def test_occlude_keeps_images_of_one_stem_apart_and_seeds_them_apart(
     ]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
-    rows = [json.loads(line) for line in (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()]
-    assert [(row["name"], row["source"]) for row in rows] == [("face.jpg", "face.jpg"), ("face.png", "face.png")]
-    masks = [np.asarray(Image.open(tmp_path / "out" / "mask" / f"{row['name']}.png")) for row in rows]
-    assert not np.array_equal(*masks)
+    rows = read_manifest(tmp_path / "out" / "manifest.parquet")
+    assert [(row.sample_id, row.file) for row in rows] == [
+        ("face.jpg", "face.jpg.png"),
+        ("face.png", "face.png.png"),
+        ("other/face.png", "other/face.png"),
+    ]
+    masks = [np.asarray(Image.open(tmp_path / "out" / "mask" / row.file)) for row in rows]
+    assert not np.array_equal(masks[0], masks[1])
+    assert not np.array_equal(masks[1], masks[2])
     card = registry().card("random-patch")
-    assert {(row["occluder"], row["version"], row["seed"]) for row in rows} == {("random-patch", card.version, 5)}
+    assert {(row.occluder, row.occluder_version, row.seed) for row in rows} == {("random-patch", card.version, 5)}
 
 
 def test_an_images_occlusion_does_not_depend_on_its_company(face: Path, tmp_path: Path, store_dir: Path) -> None:
@@ -73,8 +78,8 @@ def test_an_images_occlusion_does_not_depend_on_its_company(face: Path, tmp_path
     for out, source in (("both", face), ("alone", face / "face.png")):
         command = ["occlude", str(source), str(tmp_path / out), "--occluder", "irregular", "--size", "112"]
         assert CliRunner().invoke(app, command).exit_code == 0
-        name = "face.png" if out == "both" else "face"
-        masks.append(np.asarray(Image.open(tmp_path / out / "mask" / f"{name}.png")))
+        name = "face.png.png" if out == "both" else "face.png"
+        masks.append(np.asarray(Image.open(tmp_path / out / "mask" / name)))
     np.testing.assert_array_equal(*masks)
 
 
