@@ -26,14 +26,14 @@ def to_srgb(linear: np.ndarray) -> np.ndarray:
 
 def bytes_to_linear(image: np.ndarray) -> np.ndarray:
     """Decode sRGB uint8 (any shape) to linear light float32 in [0,1], by table."""
-    linear: np.ndarray = _decoding()[image]
+    linear: np.ndarray = _decoding().take(image)
     return linear
 
 
 def linear_to_bytes(linear: np.ndarray) -> np.ndarray:
     """Encode linear light in [0,1] (any shape) to the nearest sRGB uint8, by table."""
     steps = np.clip(linear, 0.0, 1.0) * np.float32(_STEPS) + np.float32(0.5)
-    encoded: np.ndarray = _encoding()[steps.astype(np.uint16)]
+    encoded: np.ndarray = _encoding().take(steps.astype(np.uint16))
     return encoded
 
 

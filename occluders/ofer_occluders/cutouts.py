@@ -22,14 +22,14 @@ class Lab:
     spread: tuple[float, float, float]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cutout:
     """A picture of one thing, and how it meets a face; lengths in pixels, x to the right, y down.
 
     ``levels`` uint8 [h,w,5], read-only, reduced by 1, 2, 4 and 8: sRGB, continued beyond the edge so that it can be
     interpolated; straight alpha; skin (255 on hand and arm). ``side`` is as long as an aligned picture of the face
     at natural size. ``middle`` is what goes to a chosen place, ``arm_end`` where an arm is cut off, or None.
-    ``skin`` are the colours of its skin, or None.
+    ``skin`` are the colours of its skin, or None; ``mixed`` says that it is skin only in part.
     """
 
     levels: tuple[np.ndarray, ...]
@@ -37,6 +37,7 @@ class Cutout:
     middle: Point
     arm_end: Point | None
     skin: Lab | None
+    mixed: bool
 
     @property
     def size(self) -> tuple[int, int]:
@@ -74,6 +75,7 @@ def make_cutout(
         middle=middle,
         arm_end=arm_end,
         skin=lab_of(rgba[..., :3][inside & skin]) if (inside & skin).any() else None,
+        mixed=bool(skin[inside].any() and not skin[inside].all()),
     )
 
 

@@ -14,7 +14,8 @@ from ofer_occluders.cutouts import Cutout, Lab
 
 FEATHER = 0.6 / 224
 """Standard deviation of the edge feather as a share of the side: a transition of 1-2 px at 224 px."""
-LONGEST_BLUR = 6 / 224
+LEAST_BLUR, LONGEST_BLUR = 0.5, 6 / 224
+"""In pixels, and as a share of the side."""
 _PROBE = 1.2
 _GREY = 65.0
 _VIVID = 11.0
@@ -68,11 +69,14 @@ def change(light: np.ndarray, by: Change) -> np.ndarray:
 
 
 def softening(cutout: Cutout, scale: float, scene: Scene, side: int) -> float:
-    """Blur in px that a cut-out shown at ``scale`` times its natural size needs, to be as sharp as the picture."""
+    """Blur in px that a cut-out shown at ``scale`` times its natural size needs, to be as sharp as the picture.
+
+    Zero where that would hardly be seen.
+    """
     # Enlarged, it is soft already; an edge of one pixel has about a third of that as its deviation.
     own = 0.35 * max(1.0, scale * side / cutout.side)
-    wanted = max(scene.blur**2 - own**2, 0.0)
-    return float(np.sqrt(min(wanted, (LONGEST_BLUR * side) ** 2) + (FEATHER * side) ** 2))
+    wanted = float(np.sqrt(max(scene.blur**2 - own**2, 0.0)))
+    return 0.0 if wanted < LEAST_BLUR else min(wanted, LONGEST_BLUR * side)
 
 
 def _face(image: np.ndarray) -> Lab:

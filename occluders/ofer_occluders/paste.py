@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from ofer_occluders.checks import check_choice, check_image, check_options, chec
 from ofer_occluders.cutouts import Cutout
 from ofer_occluders.folder import folder_cutout, folder_digests, list_folder
 from ofer_occluders.library_cutouts import Entry, entries, library_cutout
-from ofer_occluders.matching import SAME, change, measure, skin_change, softening, thing_change
-from ofer_occluders.placement import COVERED, Layer, Pose, Shadow, blend, fit_scale, lay
+from ofer_occluders.matching import FEATHER, SAME, change, measure, skin_change, softening, thing_change
+from ofer_occluders.placement import COVERED, Layer, Pose, Shadow, backwards, blend, fit_scale, lay
 
 MIN_RATIO, MAX_RATIO = 0.005, 0.8
 MAX_ATTEMPTS = 40
@@ -67,7 +68,8 @@ def sample_paste(
         target = float(rng.uniform(lo + margin, hi - margin))
         chosen = _choose(request.params, target, rng)
         pose = _draw_pose(chosen, size, target, rng)
-        blur = softening(chosen.cutout, pose.scale, scene, side)
+        soften = softening(chosen.cutout, pose.scale, scene, side)
+        blur = float(np.hypot(soften, FEATHER * side))
         pose = fit_scale(chosen.cutout, pose, size, blur, target, tolerance)
         if attempt < CHOOSY_ATTEMPTS and not _plausible(chosen, pose, size):
             continue
@@ -75,8 +77,9 @@ def sample_paste(
         params = {
             "size": list(size),
             "source": chosen.source,
-            "matrix": list(pose.matrix(chosen.cutout, side)),
+            "matrix": list(backwards(pose.forward(chosen.cutout, side))),
             "blur": blur,
+            "soften": soften,
             "shadow": asdict(_draw_shadow(side, rng)),
             "colour": [thing_change(scene.face), SAME if skin is None else skin_change(skin, scene.face)],
             "opacity": share,
@@ -106,7 +109,8 @@ def apply_paste(image: np.ndarray, occlusion: Occlusion) -> np.ndarray:
         if on_skin.all():
             return change(light, skin)
         changed = change(light, thing)
-        changed[on_skin] = change(light[on_skin], skin)
+        some = on_skin > 0
+        changed[some] += on_skin[some, None] * (change(light[some], skin) - changed[some])
         return changed
 
     return blend(image, _layer(params), recolour, params["shadow"]["strength"], params["opacity"])
@@ -120,6 +124,7 @@ def _layer(params: Mapping[str, Any]) -> Layer:
         tuple(params["matrix"]),
         (params["size"][0], params["size"][1]),
         params["blur"],
+        params["soften"],
         Shadow(strength=shadow["strength"], offset=(x, y), blur=shadow["blur"]),
     )
 
@@ -127,9 +132,8 @@ def _layer(params: Mapping[str, Any]) -> Layer:
 def _occlusion(params: dict[str, Any]) -> Occlusion:
     size = (params["size"][0], params["size"][1])
     layer = _layer(params)
-    alpha = layer.planes[..., 3]
-    mask = layer.spread(alpha >= COVERED, size)
-    touched = layer.spread((alpha > 0) | (layer.shade > 0), size)
+    mask = layer.spread(layer.alpha >= COVERED, size)
+    touched = layer.spread((layer.alpha > 0) | (layer.shade > 0), size)
     return Occlusion(params=params, mask=mask, ratio=float(mask.mean()), touched=touched)
 
 
@@ -152,19 +156,23 @@ def _choose(options: Mapping[str, Any], target: float, rng: np.random.Generator)
         source = {"folder": str(options["folder"]), "file": name, "sha256": digest}
         return _Choice(cutout=cutout, source=source, entry=None)
     seen = GROUPS[check_choice("kinds", options.get("kinds", "all"), tuple(GROUPS))]
-    able = [entry for entry in entries() if (seen is None or entry.seen is seen)]
-    fitting = [entry for entry in able if _fits(entry, target)]
-    kinds = sorted({entry.kind for entry in fitting or able})
+    able, low, high = _able(seen)
+    fitting = np.flatnonzero((low <= target) & (target <= high)).tolist() or range(len(able))
+    kinds = sorted({able[i].kind for i in fitting})
     kind = kinds[int(rng.integers(len(kinds)))]
-    same = [entry for entry in fitting or able if entry.kind == kind]
+    same = [able[i] for i in fitting if able[i].kind == kind]
     entry = same[int(rng.integers(len(same)))]
     source = {"kind": entry.kind, "name": entry.name, "sha256": entry.sha256}
     return _Choice(cutout=library_cutout(entry.name), source=source, entry=entry)
 
 
-def _fits(entry: Entry, target: float) -> bool:
-    low, high = WORN_SCALE if entry.worn else HELD_SCALE
-    return low**2 <= target / max(entry.share, 1e-6) <= high**2
+@lru_cache(maxsize=3)
+def _able(seen: bool | None) -> tuple[list[Entry], np.ndarray, np.ndarray]:
+    """Entries of a group with the least and the greatest ratio that each looks natural at."""
+    able = [entry for entry in entries() if seen is None or entry.seen is seen]
+    scales = np.array([WORN_SCALE if entry.worn else HELD_SCALE for entry in able])
+    low, high = (np.array([entry.share for entry in able])[:, None] * scales**2).T
+    return able, low, high
 
 
 def _draw_pose(chosen: _Choice, size: tuple[int, int], target: float, rng: np.random.Generator) -> Pose:

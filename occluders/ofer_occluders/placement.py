@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from ofer_occluders.cutouts import REDUCTIONS, Cutout, Point
 MAX_STEPS = 14
 COVERED = 128
 """Alphas from here on, of 255, count as covered."""
+
+COARSE, SURE = 2, 0.008
+"""Where the ratio need not be met better than by ``SURE``, it is measured on a raster coarser by ``COARSE``."""
 
 Matrix = tuple[float, float, float, float, float, float, float, float]
 """Picture to cut-out: (x, y) comes from ((ax + by + c) / (gx + hy + 1), (dx + ey + f) / (gx + hy + 1))."""
@@ -48,12 +52,6 @@ class Pose:
         matrix: np.ndarray = place @ tilted @ local
         return matrix
 
-    def matrix(self, cutout: Cutout, side: float) -> Matrix:
-        """Return the way back, as numbers that replay exactly."""
-        inverse = np.linalg.inv(self.forward(cutout, side))
-        a, b, c, d, e, f, g, h, _ = (float(v) for v in (inverse / inverse[2, 2]).ravel())
-        return (a, b, c, d, e, f, g, h)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shadow:
@@ -66,11 +64,16 @@ class Shadow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """A placed cut-out: rows and columns of its window; ``planes`` uint8 [h,w,5] as in ``Cutout``; ``shade`` [h,w]."""
+    """A placed cut-out: rows and columns of its window, and what to put there, uint8, read-only.
+
+    ``colour`` [h,w,3] sRGB, ``alpha``, ``skin`` and ``shade`` (the shadow) [h,w].
+    """
 
     rows: slice
     columns: slice
-    planes: np.ndarray
+    colour: np.ndarray
+    alpha: np.ndarray
+    skin: np.ndarray
     shade: np.ndarray
 
     def spread(self, inside: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -80,24 +83,43 @@ class Layer:
         return whole
 
 
-def lay(cutout: Cutout, matrix: Matrix, size: tuple[int, int], blur: float, shadow: Shadow) -> Layer:
-    """Warp a cut-out into a picture of ``size`` (height, width) px, soften it by ``blur`` px and cast its shadow."""
+@lru_cache(maxsize=2)
+def lay(cutout: Cutout, matrix: Matrix, size: tuple[int, int], blur: float, soften: float, shadow: Shadow) -> Layer:
+    """Warp a cut-out into a picture of ``size`` (height, width) px and cast its shadow.
+
+    Its edge is blurred by ``blur`` px, all else by ``soften`` px. Kept for a moment, since an occlusion is mostly
+    applied right after it is sampled.
+    """
     reach = 3 * blur + 2
     far = reach + 3 * shadow.blur + max(abs(step) for step in shadow.offset)
     window = _window(cutout, matrix, size, far)
-    planes = _warp(cutout, matrix, window, blur, range(5))
-    return Layer(
+    colour = _blurred(_warp(cutout, matrix, window, slice(0, 3)), soften)
+    alpha = _blurred(_warp(cutout, matrix, window, 3), blur)
+    skin = _warp(cutout, matrix, window, 4) if cutout.mixed else np.full_like(alpha, 255 * (cutout.skin is not None))
+    layer = Layer(
         rows=slice(window[1], window[3]),
         columns=slice(window[0], window[2]),
-        planes=planes,
-        shade=_shade(planes[..., 3], shadow),
+        colour=colour,
+        alpha=alpha,
+        skin=skin,
+        shade=_shade(alpha, shadow),
     )
+    for plane in (layer.colour, layer.alpha, layer.skin, layer.shade):
+        plane.setflags(write=False)
+    return layer
+
+
+def backwards(forward: np.ndarray) -> Matrix:
+    """Return the way back from the picture of a homography [3,3], as numbers that replay exactly."""
+    inverse = np.linalg.inv(forward)
+    a, b, c, d, e, f, g, h, _ = (float(v) for v in (inverse / inverse[2, 2]).ravel())
+    return (a, b, c, d, e, f, g, h)
 
 
 def covered(cutout: Cutout, matrix: Matrix, size: tuple[int, int], blur: float) -> float:
     """Share of a picture of ``size`` (height, width) px that a cut-out covers."""
     window = _window(cutout, matrix, size, 3 * blur + 2)
-    alpha = _warp(cutout, matrix, window, blur, (3,))
+    alpha = _blurred(_warp(cutout, matrix, window, 3), blur)
     return float(np.count_nonzero(alpha >= COVERED)) / (size[0] * size[1])
 
 
@@ -110,21 +132,30 @@ def blend(
 ) -> np.ndarray:
     """Blend ``layer`` over ``image`` uint8 [H,W,3] in linear light.
 
-    ``recolour`` takes the layer's light [N,3] and its skin bool [N] to the light to be seen; ``shadow`` in [0,1] is
-    its strength, ``opacity`` in [0,1] multiplies alpha. Pixels without alpha and shade stay as they are.
+    ``recolour`` takes the layer's light [N,3] and how far it is skin [N] in [0,1] to the light to be seen;
+    ``shadow`` in [0,1] is its strength, ``opacity`` in [0,1] multiplies alpha. Pixels without alpha and shade stay
+    as they are.
     """
     blended = image.copy()
     window = blended[layer.rows, layer.columns]
-    alpha, shade = layer.planes[..., 3], layer.shade
-    seen = (alpha > 0) & (opacity > 0)
-    reached = seen | (shade > 0)
-    under = bytes_to_linear(window[reached])
-    under *= 1 - np.float32(shadow * opacity / 255) * shade[reached].astype(np.float32)[:, None]
-    within = seen[reached]
-    light = recolour(bytes_to_linear(layer.planes[seen][:, :3]), layer.planes[seen][:, 4] >= COVERED)
-    share = alpha[seen].astype(np.float32)[:, None] * np.float32(opacity / 255)
-    under[within] += share * (light - under[within])
-    window[reached] = linear_to_bytes(under)
+    alpha, shade = layer.alpha.ravel(), layer.shade.ravel()
+    # Rows by number: picking pixels by a mask of the picture costs several times as much.
+    reached = np.flatnonzero((alpha > 0) | (shade > 0))
+    pixels = window.copy().reshape(-1, 3)
+    under = bytes_to_linear(pixels.take(reached, axis=0))
+    under *= 1 - np.float32(shadow * opacity / 255) * shade.take(reached).astype(np.float32)[:, None]
+    share = alpha.take(reached)
+    within = np.flatnonzero(share)
+    seen = reached.take(within)
+    light = recolour(
+        bytes_to_linear(layer.colour.reshape(-1, 3).take(seen, axis=0)),
+        layer.skin.ravel().take(seen).astype(np.float32) / 255,
+    )
+    weight = share.take(within).astype(np.float32)[:, None] * np.float32(opacity / 255)
+    behind = under.take(within, axis=0)
+    under[within] = behind + weight * (light - behind)
+    pixels[reached] = linear_to_bytes(under)
+    window[:] = pixels.reshape(window.shape)
     return blended
 
 
@@ -133,12 +164,19 @@ def fit_scale(cutout: Cutout, pose: Pose, size: tuple[int, int], blur: float, ta
 
     Bracketed secant on the square root of the ratio, which is nearly proportional to the scale.
     """
-    side = min(size)
-    small, big = (0.0, 0.0), (np.inf, 1.0)
+    side, small, big = min(size), (0.0, 0.0), (np.inf, 1.0)
+    coarse = COARSE if tolerance > SURE else 1
+    shrink = np.diag([1 / coarse, 1 / coarse, 1.0])
+    raster = (-(-size[0] // coarse), -(-size[1] // coarse))
     best, best_error, scale = pose, np.inf, pose.scale
     for _ in range(MAX_STEPS):
         candidate = replace(pose, scale=scale)
-        ratio = covered(cutout, candidate.matrix(cutout, side), size, blur)
+        ratio = covered(
+            cutout,
+            backwards(shrink @ candidate.forward(cutout, side)),
+            raster,
+            blur / coarse if coarse == 1 or blur > coarse else 0.0,
+        )
         if abs(ratio - target) < best_error:
             best, best_error = candidate, abs(ratio - target)
         if best_error <= tolerance:
@@ -174,11 +212,9 @@ def _window(cutout: Cutout, matrix: Matrix, size: tuple[int, int], reach: float)
     return left, top, right, bottom
 
 
-def _warp(
-    cutout: Cutout, matrix: Matrix, window: tuple[int, int, int, int], blur: float, planes: Iterable[int]
-) -> np.ndarray:
-    """Warp some planes of a cut-out into a window of the picture and blur them: uint8 [h,w] or [h,w,len(planes)]."""
-    from PIL import Image, ImageFilter
+def _warp(cutout: Cutout, matrix: Matrix, window: tuple[int, int, int, int], planes: slice | int) -> np.ndarray:
+    """Warp some planes of a cut-out into a window of the picture: uint8 [h,w] or [h,w,3]."""
+    from PIL import Image
 
     left, top, right, bottom = window
     a, b, c, d, e, f, g, h = matrix
@@ -192,19 +228,24 @@ def _warp(
         *(d / factor / w, e / factor / w, (d * left + e * top + f) / factor / w),
         *(g / w, h / w),
     )
-    done = []
-    for plane in planes:
-        source = Image.fromarray(cutout.levels[level][..., plane])
-        placed = source.transform(
-            (right - left, bottom - top), Image.Transform.PERSPECTIVE, shifted, Image.Resampling.BILINEAR
-        )
-        done.append(np.asarray(placed.filter(ImageFilter.GaussianBlur(blur))))
-    return done[0] if len(done) == 1 else np.stack(done, axis=-1)
+    source = Image.fromarray(np.ascontiguousarray(cutout.levels[level][..., planes]))
+    extent = (right - left, bottom - top)
+    return np.array(source.transform(extent, Image.Transform.PERSPECTIVE, shifted, Image.Resampling.BILINEAR))
+
+
+def _blurred(plane: np.ndarray, blur: float) -> np.ndarray:
+    from PIL import Image, ImageFilter
+
+    return np.array(Image.fromarray(plane).filter(ImageFilter.GaussianBlur(blur))) if blur > 0 else plane
 
 
 def _shade(alpha: np.ndarray, shadow: Shadow) -> np.ndarray:
-    """Shift and blur alpha uint8 [h,w]."""
-    from PIL import Image, ImageChops, ImageFilter
+    """Shift and blur alpha uint8 [h,w]; a shadow is so soft that half the resolution is enough."""
+    from PIL import Image, ImageFilter
 
-    moved = ImageChops.offset(Image.fromarray(alpha), *shadow.offset)
-    return np.asarray(moved.filter(ImageFilter.GaussianBlur(shadow.blur)))
+    x, y = shadow.offset
+    moved = Image.fromarray(alpha).transform(
+        (alpha.shape[1], alpha.shape[0]), Image.Transform.AFFINE, (1, 0, -x, 0, 1, -y), Image.Resampling.NEAREST
+    )
+    soft = moved.reduce(2).filter(ImageFilter.GaussianBlur(shadow.blur / 2))
+    return np.array(soft.resize(moved.size, Image.Resampling.BILINEAR))
