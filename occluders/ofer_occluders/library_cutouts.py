@@ -42,7 +42,18 @@ class Entry:
 def entries() -> tuple[Entry, ...]:
     """Return all entries, by name."""
     rows: list[dict[str, Any]] = json.loads(_read("index.json"))
-    return tuple(Entry(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}) for row in rows)
+    return tuple(_entry(row) for row in rows)
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    left, top, right, bottom = row.pop("box")
+    middle, arm_end = row.pop("middle"), row.pop("arm_end")
+    return Entry(
+        box=(left, top, right, bottom),
+        middle=(middle[0], middle[1]),
+        arm_end=None if arm_end is None else (arm_end[0], arm_end[1]),
+        **row,
+    )
 
 
 def kinds(*, seen: bool | None = None) -> tuple[str, ...]:

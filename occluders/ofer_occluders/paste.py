@@ -27,7 +27,7 @@ SURE_WIDTH = 0.02
 MAX_ANGLE, MAX_LEAN, MAX_TILT = 20.0, 8.0, 0.12
 FACE = (0.5, 0.52)
 """Middle of the face in an aligned picture, in its sides."""
-WORN_SCALE, HELD_SCALE = (0.8, 1.3), (0.45, 2.2)
+WORN_SCALE, HELD_SCALE = (0.8, 1.2), (0.45, 2.2)
 """How much smaller and larger than in nature a thing may be: on the face, and before it."""
 GROUPS: dict[str, bool | None] = {"seen": True, "unseen": False, "all": None}
 
