@@ -53,17 +53,19 @@ def make_cutout(
     middle: Point,
     arm_end: Point | None = None,
 ) -> Cutout:
-    """Prepare ``rgba`` uint8 [h,w,4] with straight alpha, and ``skin`` bool [h,w], for placing."""
+    """Prepare ``rgba`` uint8 [h,w,4] with straight alpha, and ``skin`` bool [h,w]; points are in its pixels."""
     from PIL import Image
     from scipy.ndimage import distance_transform_edt
 
+    # Without an empty border the edge of the picture would be a hard edge of the thing, at every reduction.
+    border = REDUCTIONS[-1]
+    rgba = np.pad(rgba, ((border, border), (border, border), (0, 0)))
+    skin = np.pad(skin, border)
     nearest = distance_transform_edt(rgba[..., 3] < 128, return_distances=False, return_indices=True)
     colour = np.where(rgba[..., 3:] < 128, rgba[..., :3][tuple(nearest)], rgba[..., :3])
     layers = np.dstack([colour, rgba[..., 3], skin * np.uint8(255)])
     levels = []
     for factor in REDUCTIONS:
-        if factor > min(layers.shape[:2]):
-            break
         planes = [Image.fromarray(np.ascontiguousarray(layers[..., c])).reduce(factor) for c in range(5)]
         level = np.stack([np.asarray(plane) for plane in planes], axis=-1)
         level.setflags(write=False)
@@ -72,8 +74,8 @@ def make_cutout(
     return Cutout(
         levels=tuple(levels),
         side=side,
-        middle=middle,
-        arm_end=arm_end,
+        middle=(middle[0] + border, middle[1] + border),
+        arm_end=None if arm_end is None else (arm_end[0] + border, arm_end[1] + border),
         skin=lab_of(rgba[..., :3][inside & skin]) if (inside & skin).any() else None,
         mixed=bool(skin[inside].any() and not skin[inside].all()),
     )

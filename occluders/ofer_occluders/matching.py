@@ -102,10 +102,10 @@ def _blur(image: np.ndarray) -> float:
     grey = image[height // 4 : 2 * height // 3, width // 6 : 5 * width // 6].astype(np.float32).mean(axis=2)
     before = _slope(grey)
     after = _slope(gaussian_filter(grey, _PROBE, truncate=2.5))
-    edges = before >= max(float(np.quantile(before, 0.97)), 1e-3)
+    edges = before >= max(float(np.quantile(before, 0.985)), 1e-3)
     if not edges.any():
         return 0.0
-    ratio = float(np.median(before[edges] / np.maximum(after[edges], 1e-3)))
+    ratio = float(np.quantile(before[edges] / np.maximum(after[edges], 1e-3), 0.7))
     return _PROBE / float(np.sqrt(max(ratio**2 - 1, 1e-2)))
 
 

@@ -79,10 +79,10 @@ def test_placement_covers_the_geometric_area_and_turns_clockwise() -> None:
     turned = alpha_of(cutout, Pose(centre=(32, 32), scale=20 / 64, angle=45), 64)
     assert turned.sum() == pytest.approx(400, rel=0.03) and turned[32, 44] > 0.9 and turned[23, 23] == 0
     # A thing held at its foot leans to the right when it turns clockwise, and to the left in a mirror.
-    tall = replace(cutout, middle=(50.0, 100.0))
+    tall = replace(cutout, middle=(58.0, 108.0))
     leaning = alpha_of(tall, Pose(centre=(32, 40), scale=30 / 64, angle=20), 64)
     assert np.average(np.arange(64), weights=leaning[20]) > 33
-    aside = replace(cutout, middle=(100.0, 50.0))
+    aside = replace(cutout, middle=(108.0, 58.0))
     for mirrored, left in ((False, True), (True, False)):
         placed = alpha_of(aside, Pose(centre=(32, 32), scale=20 / 64, angle=0, mirrored=mirrored), 64)
         assert (np.average(np.arange(64), weights=placed.sum(axis=0)) < 32) == left
@@ -124,7 +124,7 @@ def test_shadow_darkens_the_face_beside_the_object_and_only_what_is_touched() ->
         layer_free = gaussian_filter(occlusion.mask.astype(float), 1.5) < 0.01
         shaded = occlusion.touched & layer_free
         assert shaded.any() and (occluded[shaded] <= image[shaded]).all()
-        assert occluded[shaded].mean() < image[shaded].mean() - 1
+        assert (image[shaded].astype(int) - occluded[shaded]).max() >= 5
 
 
 def test_hands_take_the_colour_of_the_face() -> None:
@@ -160,8 +160,8 @@ def test_blur_of_a_known_edge_is_measured(sigma: float) -> None:
 def test_soft_pictures_get_soft_objects() -> None:
     sharp = derive_rng("texture").integers(0, 256, (128, 128, 3)).astype(np.uint8)
     soft = gaussian_filter(sharp.astype(float), (3, 3, 0)).astype(np.uint8)
-    blurs = [Objects().sample(image, request(0.2, 0.4), derive_rng(3)).params["blur"] for image in (sharp, soft)]
-    assert blurs[0] < 0.5 and blurs[1] > 1.5
+    blurs = [Objects().sample(image, request(0.2, 0.4), derive_rng(3)).params["soften"] for image in (sharp, soft)]
+    assert blurs[0] == 0 and blurs[1] > 1
 
 
 def test_hands_point_to_the_face_and_arms_leave_the_picture() -> None:
@@ -203,7 +203,9 @@ def test_worn_things_stay_at_their_place() -> None:
 
 def test_translucent_shows_both_and_masks_the_object() -> None:
     image = photo((200, 160, 140))
-    occlusion = Translucent().sample(image, request(0.2, 0.3), derive_rng(5))
+    drawn = Translucent().sample(image, request(0.2, 0.3), derive_rng(5))
+    # Without its shadow the picture lies between the face and the solid object, everywhere.
+    occlusion = replace(drawn, params={**drawn.params, "shadow": {**drawn.params["shadow"], "strength": 0.0}})
     opacity = occlusion.params["opacity"]
     assert 0.4 <= opacity <= 0.7
     thin = Translucent().apply(image, occlusion).astype(float)
