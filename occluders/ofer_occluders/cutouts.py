@@ -23,16 +23,27 @@ class Lab:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Level:
+    """One resolution of a cut-out, uint8, read-only: ``colour`` [h,w,3] sRGB, ``alpha`` and ``skin`` [h,w].
+
+    Colours go on beyond the edge, so that they can be interpolated; ``skin`` is 255 on hand and arm.
+    """
+
+    colour: np.ndarray
+    alpha: np.ndarray
+    skin: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cutout:
     """A picture of one thing, and how it meets a face; lengths in pixels, x to the right, y down.
 
-    ``levels`` uint8 [h,w,5], read-only, reduced by 1, 2, 4 and 8: sRGB, continued beyond the edge so that it can be
-    interpolated; straight alpha; skin (255 on hand and arm). ``side`` is as long as an aligned picture of the face
+    ``levels`` are reduced by 1, 2, 4 and 8. ``side`` is as long as an aligned picture of the face
     at natural size. ``middle`` is what goes to a chosen place, ``arm_end`` where an arm is cut off, or None.
     ``skin`` are the colours of its skin, or None; ``mixed`` says that it is skin only in part.
     """
 
-    levels: tuple[np.ndarray, ...]
+    levels: tuple[Level, ...]
     side: float
     middle: Point
     arm_end: Point | None
@@ -42,7 +53,8 @@ class Cutout:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height."""
-        return self.levels[0].shape[1], self.levels[0].shape[0]
+        height, width = self.levels[0].alpha.shape
+        return width, height
 
 
 def make_cutout(
@@ -63,13 +75,13 @@ def make_cutout(
     skin = np.pad(skin, border)
     nearest = distance_transform_edt(rgba[..., 3] < 128, return_distances=False, return_indices=True)
     colour = np.where(rgba[..., 3:] < 128, rgba[..., :3][tuple(nearest)], rgba[..., :3])
-    layers = np.dstack([colour, rgba[..., 3], skin * np.uint8(255)])
+    planes = [Image.fromarray(plane) for plane in (colour, np.ascontiguousarray(rgba[..., 3]), skin * np.uint8(255))]
     levels = []
     for factor in REDUCTIONS:
-        planes = [Image.fromarray(np.ascontiguousarray(layers[..., c])).reduce(factor) for c in range(5)]
-        level = np.stack([np.asarray(plane) for plane in planes], axis=-1)
-        level.setflags(write=False)
-        levels.append(level)
+        reduced = [np.array(plane.reduce(factor)) for plane in planes]
+        for array in reduced:
+            array.setflags(write=False)
+        levels.append(Level(colour=reduced[0], alpha=reduced[1], skin=reduced[2]))
     inside = rgba[..., 3] > 128
     return Cutout(
         levels=tuple(levels),

@@ -71,9 +71,12 @@ def entry_named(name: str) -> Entry:
     )
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=192)
 def library_cutout(name: str) -> Cutout:
-    """Decode a cut-out; OccluderError when there is none of that ``name`` or its file has changed."""
+    """Decode a cut-out; OccluderError when there is none of that ``name`` or its file has changed.
+
+    All stay in memory once used, 40 MB in the end: decoding one anew takes as long as pasting it.
+    """
     entry = entry_named(name)
     rgba = decode_png(_checked(f"{name}.png", entry.sha256), name)
     height, width = rgba.shape[:2]

@@ -18,6 +18,9 @@ COVERED = 128
 COARSE, SURE = 2, 0.008
 """Where the ratio need not be met better than by ``SURE``, it is measured on a raster coarser by ``COARSE``."""
 
+FAINT = 4
+"""Shadows below this, of 255, change no pixel by more than one level."""
+
 Matrix = tuple[float, float, float, float, float, float, float, float]
 """Picture to cut-out: (x, y) comes from ((ax + by + c) / (gx + hy + 1), (dx + ey + f) / (gx + hy + 1))."""
 
@@ -93,9 +96,11 @@ def lay(cutout: Cutout, matrix: Matrix, size: tuple[int, int], blur: float, soft
     reach = 3 * blur + 2
     far = reach + 3 * shadow.blur + max(abs(step) for step in shadow.offset)
     window = _window(cutout, matrix, size, far)
-    colour = _blurred(_warp(cutout, matrix, window, slice(0, 3)), soften)
-    alpha = _blurred(_warp(cutout, matrix, window, 3), blur)
-    skin = _warp(cutout, matrix, window, 4) if cutout.mixed else np.full_like(alpha, 255 * (cutout.skin is not None))
+    colour = _blurred(_warp(cutout, matrix, window, "colour"), soften)
+    alpha = _blurred(_warp(cutout, matrix, window, "alpha"), blur)
+    skin = (
+        _warp(cutout, matrix, window, "skin") if cutout.mixed else np.full_like(alpha, 255 * (cutout.skin is not None))
+    )
     layer = Layer(
         rows=slice(window[1], window[3]),
         columns=slice(window[0], window[2]),
@@ -119,7 +124,7 @@ def backwards(forward: np.ndarray) -> Matrix:
 def covered(cutout: Cutout, matrix: Matrix, size: tuple[int, int], blur: float) -> float:
     """Share of a picture of ``size`` (height, width) px that a cut-out covers."""
     window = _window(cutout, matrix, size, 3 * blur + 2)
-    alpha = _blurred(_warp(cutout, matrix, window, 3), blur)
+    alpha = _blurred(_warp(cutout, matrix, window, "alpha"), blur)
     return float(np.count_nonzero(alpha >= COVERED)) / (size[0] * size[1])
 
 
@@ -212,8 +217,8 @@ def _window(cutout: Cutout, matrix: Matrix, size: tuple[int, int], reach: float)
     return left, top, right, bottom
 
 
-def _warp(cutout: Cutout, matrix: Matrix, window: tuple[int, int, int, int], planes: slice | int) -> np.ndarray:
-    """Warp some planes of a cut-out into a window of the picture: uint8 [h,w] or [h,w,3]."""
+def _warp(cutout: Cutout, matrix: Matrix, window: tuple[int, int, int, int], plane: str) -> np.ndarray:
+    """Warp one plane of a cut-out into a window of the picture: uint8 [h,w] or [h,w,3]."""
     from PIL import Image
 
     left, top, right, bottom = window
@@ -228,7 +233,7 @@ def _warp(cutout: Cutout, matrix: Matrix, window: tuple[int, int, int, int], pla
         *(d / factor / w, e / factor / w, (d * left + e * top + f) / factor / w),
         *(g / w, h / w),
     )
-    source = Image.fromarray(np.ascontiguousarray(cutout.levels[level][..., planes]))
+    source = Image.fromarray(getattr(cutout.levels[level], plane))
     extent = (right - left, bottom - top)
     return np.array(source.transform(extent, Image.Transform.PERSPECTIVE, shifted, Image.Resampling.BILINEAR))
 
@@ -248,4 +253,7 @@ def _shade(alpha: np.ndarray, shadow: Shadow) -> np.ndarray:
         (alpha.shape[1], alpha.shape[0]), Image.Transform.AFFINE, (1, 0, -x, 0, 1, -y), Image.Resampling.NEAREST
     )
     soft = moved.reduce(2).filter(ImageFilter.GaussianBlur(shadow.blur / 2))
-    return np.array(soft.resize(moved.size, Image.Resampling.BILINEAR))
+    shade = np.array(soft.resize(moved.size, Image.Resampling.BILINEAR))
+    # Too faint to be seen, and wide.
+    shade[shade < FAINT] = 0
+    return shade
