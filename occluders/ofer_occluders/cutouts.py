@@ -1,84 +1,116 @@
-"""The drawn cut-outs: which kinds there are, where on a face they go, and how to draw one."""
+"""A cut-out ready to be placed, from the library or from a user's file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from types import MappingProxyType
+from io import BytesIO
 
 import numpy as np
 
-from ofer_occluders.drawing import Board
-from ofer_occluders.handheld import draw_book, draw_fruit, draw_hand, draw_mug, draw_phone
-from ofer_occluders.worn import (
-    draw_bottle,
-    draw_microphone,
-    draw_scarf,
-    draw_sunglasses,
-    draw_surgical_mask,
-)
+from ofer_bench.api import OccluderError
+from ofer_occluders.colour import bytes_to_linear, to_lab
 
-Region = tuple[float, float, float, float]
-ANYWHERE: Region = (0.3, 0.3, 0.7, 0.75)
-"""Central face area of an aligned crop: left, top, right, bottom as shares of the side."""
-EYES: Region = (0.42, 0.34, 0.58, 0.46)
-MOUTH: Region = (0.42, 0.62, 0.58, 0.8)
+Point = tuple[float, float]
+REDUCTIONS = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lab:
+    """Mean and standard deviation of L, a and b over some pixels."""
+
+    mean: tuple[float, float, float]
+    spread: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Level:
+    """One resolution of a cut-out, uint8, read-only: ``colour`` [h,w,3] sRGB, ``alpha`` and ``skin`` [h,w].
+
+    Colours go on beyond the edge, so that they can be interpolated; ``skin`` is 255 on hand and arm.
+    """
+
+    colour: np.ndarray
+    alpha: np.ndarray
+    skin: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cutout:
-    """An RGBA cut-out: premultiplied linear light float32 [h,w,4] in [0,1], read-only.
+    """A picture of one thing, and how it meets a face; lengths in pixels, x to the right, y down.
 
-    ``unit`` px is the length that placement scales by, ``anchor`` px (x, y) the point put at the centre.
+    ``levels`` are reduced by 1, 2, 4 and 8. ``side`` is as long as an aligned picture of the face
+    at natural size. ``middle`` is what goes to a chosen place, ``arm_end`` where an arm is cut off, or None.
+    ``skin`` are the colours of its skin, or None; ``mixed`` says that it is skin only in part.
     """
 
-    rgba: np.ndarray
-    unit: float
-    anchor: tuple[float, float]
+    levels: tuple[Level, ...]
+    side: float
+    middle: Point
+    arm_end: Point | None
+    skin: Lab | None
+    mixed: bool
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        height, width = self.levels[0].alpha.shape
+        return width, height
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """How to draw a kind of object and where it goes.
+def make_cutout(
+    rgba: np.ndarray,
+    skin: np.ndarray,
+    *,
+    side: float,
+    middle: Point,
+    arm_end: Point | None = None,
+) -> Cutout:
+    """Prepare ``rgba`` uint8 [h,w,4] with straight alpha, and ``skin`` bool [h,w]; points are in its pixels."""
+    from PIL import Image
+    from scipy.ndimage import distance_transform_edt
 
-    ``region`` holds the centre, ``anchor`` is the point of the drawing (shares of its side) put there.
-    ``reach`` continues the bottom row by that many sides, so that a forearm always leaves the picture.
-    ``lean`` degrees is how far the object turns outwards at the region's edge (hands point inwards).
-    """
-
-    draw: Callable[[Board, np.random.Generator], None]
-    region: Region = ANYWHERE
-    anchor: tuple[float, float] = (0.5, 0.5)
-    reach: float = 0.0
-    lean: float = 0.0
-
-
-KINDS: Mapping[str, Kind] = MappingProxyType(
-    {
-        "hand": Kind(draw=draw_hand, region=(0.3, 0.5, 0.7, 0.75), anchor=(0.5, 0.3), reach=2.0, lean=35.0),
-        "mug": Kind(draw=draw_mug),
-        "phone": Kind(draw=draw_phone),
-        "book": Kind(draw=draw_book),
-        "fruit": Kind(draw=draw_fruit),
-        "sunglasses": Kind(draw=draw_sunglasses, region=EYES),
-        "surgical-mask": Kind(draw=draw_surgical_mask, region=MOUTH),
-        "scarf": Kind(draw=draw_scarf, region=MOUTH),
-        "microphone": Kind(draw=draw_microphone, anchor=(0.5, 0.4)),
-        "bottle": Kind(draw=draw_bottle),
-    }
-)
+    # Without an empty border the edge of the picture would be a hard edge of the thing, at every reduction.
+    border = REDUCTIONS[-1]
+    rgba = np.pad(rgba, ((border, border), (border, border), (0, 0)))
+    skin = np.pad(skin, border)
+    nearest = distance_transform_edt(rgba[..., 3] < 128, return_distances=False, return_indices=True)
+    colour = np.where(rgba[..., 3:] < 128, rgba[..., :3][tuple(nearest)], rgba[..., :3])
+    planes = [Image.fromarray(plane) for plane in (colour, np.ascontiguousarray(rgba[..., 3]), skin * np.uint8(255))]
+    levels = []
+    for factor in REDUCTIONS:
+        reduced = [np.array(plane.reduce(factor)) for plane in planes]
+        for array in reduced:
+            array.setflags(write=False)
+        levels.append(Level(colour=reduced[0], alpha=reduced[1], skin=reduced[2]))
+    inside = rgba[..., 3] > 128
+    return Cutout(
+        levels=tuple(levels),
+        side=side,
+        middle=(middle[0] + border, middle[1] + border),
+        arm_end=None if arm_end is None else (arm_end[0] + border, arm_end[1] + border),
+        skin=lab_of(rgba[..., :3][inside & skin]) if (inside & skin).any() else None,
+        mixed=bool(skin[inside].any() and not skin[inside].all()),
+    )
 
 
-@lru_cache(maxsize=8)
-def draw_cutout(kind: str, seed: int, side: int) -> Cutout:
-    """Draw one cut-out of a kind of :data:`KINDS` at ``side`` px; the same arguments give the same bytes.
+def lab_of(pixels: np.ndarray) -> Lab:
+    """Summarise sRGB ``pixels`` uint8 [N,3]."""
+    lab = to_lab(bytes_to_linear(pixels)).astype(np.float64)
+    (l0, a0, b0), (l1, a1, b1) = lab.mean(axis=0).tolist(), lab.std(axis=0).tolist()
+    return Lab(mean=(l0, a0, b0), spread=(l1, a1, b1))
 
-    Cached, since an occlusion is drawn twice: when its ratio is sought and when it is applied.
-    """
-    entry = KINDS[kind]
-    board = Board(side)
-    entry.draw(board, np.random.Generator(np.random.PCG64(seed)))
-    rgba = np.pad(board.rgba, ((0, round(entry.reach * side)), (0, 0), (0, 0)), mode="edge")
-    rgba.setflags(write=False)
-    return Cutout(rgba=rgba, unit=float(side), anchor=(entry.anchor[0] * side, entry.anchor[1] * side))
+
+def decode_png(content: bytes, name: str) -> np.ndarray:
+    """Decode a PNG with alpha to uint8 [h,w,4]; OccluderError with ``name`` when it is unusable."""
+    from PIL import Image
+
+    try:
+        with Image.open(BytesIO(content)) as opened:
+            if "A" not in opened.getbands() and "transparency" not in opened.info:
+                raise OccluderError(f"cut-out {name} has no alpha channel", hint="save it as an RGBA PNG")
+            rgba = np.asarray(opened.convert("RGBA"))
+    except (OSError, SyntaxError) as error:
+        raise OccluderError(f"cut-out {name} can't be read: {error}", hint="replace or remove the file") from error
+    if not (rgba[..., 3] >= 128).any():
+        raise OccluderError(f"cut-out {name} is fully transparent", hint="replace or remove the file")
+    return rgba

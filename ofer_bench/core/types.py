@@ -97,11 +97,15 @@ class FaceSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occlusion:
-    """One occlusion of an image: replayable JSON ``params``, ``mask`` bool [H,W] (True = occluded), ``ratio``."""
+    """One occlusion of an image: replayable JSON ``params``, ``mask`` bool [H,W] (True = occluded), ``ratio``.
+
+    ``touched`` bool [H,W] holds the mask and all else that may change, such as a shadow; None: nothing else does.
+    """
 
     params: Mapping[str, Any]
     mask: np.ndarray
     ratio: float
+    touched: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

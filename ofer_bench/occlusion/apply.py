@@ -78,5 +78,10 @@ def _check(image: np.ndarray, occluded: np.ndarray, occlusion: Occlusion) -> Non
         )
     if mask.shape != image.shape[:2] or mask.dtype != np.bool_:
         raise OccluderError(f"the mask is {mask.dtype} {mask.shape}", hint=f"return bool {image.shape[:2]}")
-    if not np.array_equal(occluded[~mask], image[~mask]):
-        raise OccluderError("pixels outside the mask have changed", hint="set the mask wherever apply writes")
+    touched = mask if occlusion.touched is None else occlusion.touched
+    if touched.shape != mask.shape or touched.dtype != np.bool_ or (mask & ~touched).any():
+        raise OccluderError("`touched` does not hold the mask", hint="return bool like the mask, True there and beyond")
+    if not np.array_equal(occluded[~touched], image[~touched]):
+        raise OccluderError(
+            "pixels outside the mask have changed", hint="set the mask, or `touched`, wherever apply writes"
+        )

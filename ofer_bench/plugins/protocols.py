@@ -181,7 +181,7 @@ class Occluder(Protocol):
         ...
 
     def apply(self, image: np.ndarray, occlusion: Occlusion) -> np.ndarray:
-        """Return a new occluded image uint8 [H,W,3]; pixels outside ``occlusion.mask`` stay as they are."""
+        """Return a new occluded image uint8 [H,W,3]; pixels outside ``mask`` (``touched``) stay as they are."""
         ...
 
 

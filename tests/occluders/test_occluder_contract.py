@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ofer_bench.api import Card, Occluder, OccluderError, Occlusion, OcclusionRequest, derive_rng
-from ofer_occluders import gradcam, irregular, objects, random_patch
+from ofer_occluders import gradcam, irregular, objects, random_patch, translucent
 
 OCCLUDERS = {
     "random-patch": (random_patch.CARD, random_patch.RandomPatch),
     "gradcam": (gradcam.CARD, gradcam.GradCam),
     "objects": (objects.CARD, objects.Objects),
     "irregular": (irregular.CARD, irregular.Irregular),
+    "translucent": (translucent.CARD, translucent.Translucent),
 }
 every_occluder = pytest.mark.parametrize("name", sorted(OCCLUDERS))
 SIDE, PATCH = 48, 8
@@ -46,7 +47,9 @@ def test_replay_mask_and_ratio(name: str, lo: float, width: float, seed: int) ->
     assert np.array_equal(image, before)
     assert occluded.dtype == np.uint8 and occluded.shape == image.shape
     assert occlusion.mask.dtype == np.bool_ and occlusion.mask.shape == (SIDE, SIDE)
-    assert np.array_equal(occluded[~occlusion.mask], image[~occlusion.mask])
+    touched = occlusion.mask if occlusion.touched is None else occlusion.touched
+    assert not (occlusion.mask & ~touched).any()
+    assert np.array_equal(occluded[~touched], image[~touched])
     assert occlusion.ratio == occlusion.mask.mean()
     assert lo <= occlusion.ratio <= lo + width
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,8 @@ class Broken(RandomPatch):
             return Occlusion(params=occlusion.params, mask=~occlusion.mask, ratio=occlusion.ratio)
         if bad and self.fault == "dtype":
             return Occlusion(params=occlusion.params, mask=occlusion.mask * 255, ratio=occlusion.ratio)
+        if bad and self.fault == "touched":
+            return replace(occlusion, touched=np.zeros_like(occlusion.mask))
         return occlusion
 
 
@@ -57,6 +61,27 @@ def test_order_and_subsets_make_no_difference() -> None:
     assert not np.array_equal(other, images)
 
 
+class Shadowed(RandomPatch):
+    """Darkens a pixel beside its mask and says so."""
+
+    def sample(self, image: np.ndarray, request: OcclusionRequest, rng: np.random.Generator) -> Occlusion:
+        occlusion = super().sample(image, request, rng)
+        touched = occlusion.mask.copy()
+        touched[0, 0] = True
+        return replace(occlusion, touched=touched)
+
+    def apply(self, image: np.ndarray, occlusion: Occlusion) -> np.ndarray:
+        occluded = super().apply(image, occlusion)
+        occluded[0, 0] = 0
+        return occluded
+
+
+def test_what_is_touched_may_change_and_is_not_occluded() -> None:
+    images, masks, _ = occlude_set(Shadowed(), FACES, request_for=lambda _: REQUEST, seed_parts=("cell", 1))
+    _, expected, _ = occlude_set(RandomPatch(), FACES, request_for=lambda _: REQUEST, seed_parts=("cell", 1))
+    assert (images[:, 0, 0] == 0).all() and np.array_equal(masks, expected)
+
+
 def test_requests_belong_to_rows() -> None:
     def request_for(row: int) -> OcclusionRequest:
         return OcclusionRequest(ratio=(row / 16, row / 16), patch_size=8, fill=(0, 0, 0))
@@ -67,7 +92,12 @@ def test_requests_belong_to_rows() -> None:
 
 @pytest.mark.parametrize(
     ("fault", "message"),
-    [("raise", "no face here"), ("mask", "outside the mask have changed"), ("dtype", "the mask is")],
+    [
+        ("raise", "no face here"),
+        ("mask", "outside the mask have changed"),
+        ("dtype", "the mask is"),
+        ("touched", "does not hold"),
+    ],
 )
 def test_a_failing_sample_is_named(fault: str, message: str) -> None:
     with pytest.raises(OccluderError, match=f"(?s)sample 'd': .*{message}"):

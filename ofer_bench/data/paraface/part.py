@@ -21,6 +21,9 @@ UNSEEN_PROPS: tuple[str, ...] = ("sunglasses", "surgical-mask", "cloth-mask", "s
 
 PROPS: tuple[str, ...] = SEEN_PROPS + UNSEEN_PROPS
 
+FOOD: tuple[str, ...] = ("apple", "banana", "ice-cream")
+"""Kinds that no part of ParaFace shows: for cut-outs, where they count as seen."""
+
 PROP_SETS: dict[str, tuple[str, ...]] = {"none": (), "all": PROPS, "unseen": UNSEEN_PROPS}
 """What may stand before the faces of a part."""
 

@@ -108,10 +108,12 @@ _POSES: dict[str, _Laid] = {
     ),
 }
 
+HAND_POSES: tuple[str, ...] = tuple(sorted(_POSES))
+
 
 def build_hand(face: Face, rng: np.random.Generator, skin: np.ndarray) -> tuple[Geometry, dict[str, object]]:
     """Lay one hand on the face; the record names pose, side, covered region, size and tilt."""
-    name = str(rng.choice(sorted(_POSES)))
+    name = str(rng.choice(HAND_POSES))
     return lay_hand(name, face, rng, skin)
 
 

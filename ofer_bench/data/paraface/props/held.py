@@ -1,4 +1,4 @@
-"""Cup, bottle, microphone, phone and book before the face, in the subject's hand."""
+"""Cup, bottle, microphone, phone, book and food before the face, in the subject's hand."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ofer_bench.data.paraface.geometry import Geometry, merge
+from ofer_bench.data.paraface.props.food import make_apple, make_banana, make_ice_cream
 from ofer_bench.data.paraface.props.hand_model import HandPose, Placement, close_hand, hand_geometry, pose_hand
 from ofer_bench.data.paraface.props.objects import (
     Thing,
@@ -94,6 +95,36 @@ def build_book(face: Face, rng: np.random.Generator, skin: np.ndarray) -> Built:
     target = np.array([between(rng, -0.25, 0.25), top, between(rng, 2.0, 2.5)])
     record = {"hands": 2 if both else 1, "top": top, **board.record}
     return _stand(face, rng, pieces, target, np.array([0.0, height / 2, 0.0]), between(rng, -18.0, 5.0), record)
+
+
+def build_apple(face: Face, rng: np.random.Generator, skin: np.ndarray) -> Built:
+    """Apple before the mouth."""
+    return _eaten(face, rng, skin, make_apple(rng), height=(-0.35, 0.0), top=0.2)
+
+
+def build_banana(face: Face, rng: np.random.Generator, skin: np.ndarray) -> Built:
+    """Banana before the mouth, held at its lower end."""
+    return _eaten(face, rng, skin, make_banana(rng), height=(-0.75, -0.45), top=0.7)
+
+
+def build_ice_cream(face: Face, rng: np.random.Generator, skin: np.ndarray) -> Built:
+    """Ice cream before the mouth, held at its cone."""
+    return _eaten(face, rng, skin, make_ice_cream(rng), height=(-0.65, -0.4), top=0.2)
+
+
+def _eaten(
+    face: Face,
+    rng: np.random.Generator,
+    skin: np.ndarray,
+    thing: Thing,
+    *,
+    height: tuple[float, float],
+    top: float,
+) -> Built:
+    grip = _wrap(thing, rng, skin, azimuth=(15.0, 60.0), height=height)
+    target = np.array([between(rng, -0.2, 0.2), between(rng, 6.45, 6.85), 2.1])
+    local = np.array([0.0, top * thing.half[1], 0.0])
+    return _stand(face, rng, [thing.geometry, grip], target, local, between(rng, -25.0, 5.0), dict(thing.record))
 
 
 def _wrap(

@@ -58,7 +58,7 @@ def make_cup(rng: np.random.Generator) -> Thing:
     }
     return Thing(
         geometry=merge(pieces),
-        clearance=_cylinder(0.5 * (top + bottom), half),
+        clearance=cylinder_clearance(0.5 * (top + bottom), half),
         half=(0.5 * (top + bottom), half, 0.5 * (top + bottom)),
         record=record,
     )
@@ -88,7 +88,7 @@ def make_bottle(rng: np.random.Generator) -> Thing:
     painted[(y < 0.32 * half - 0.2) & (y > -0.62 * half)] = label
     return Thing(
         geometry=solid(vertices, triangles, painted, "metal" if rng.random() < 0.3 else "plastic"),
-        clearance=_cylinder(radius, half),
+        clearance=cylinder_clearance(radius, half),
         half=(radius, half, radius),
         record={"colour": listed(colour), "label": listed(label), "cap": listed(cap)},
     )
@@ -128,7 +128,7 @@ def make_microphone(rng: np.random.Generator) -> Thing:
     painted[(y > half - 1.12 * ball * egg) & (y < half - 0.92 * ball * egg)] = _STEEL
     return Thing(
         geometry=solid(vertices, triangles, painted, "metal"),
-        clearance=_cylinder(0.14, half),
+        clearance=cylinder_clearance(0.14, half),
         half=(0.14, half, 0.14),
         record={"colour": listed(body), "grille": listed(grille)},
     )
@@ -191,7 +191,9 @@ def _filled(profile: np.ndarray, step: float = 0.06) -> np.ndarray:
     return np.concatenate([inner, profile[-1:]])
 
 
-def _cylinder(radius: float, half: float) -> Clearance:
+def cylinder_clearance(radius: float, half: float) -> Clearance:
+    """Room taken up by an upright cylinder about the origin, in decimetres."""
+
     def distance(points: np.ndarray) -> np.ndarray:
         beside = np.hypot(points[..., 0], points[..., 2]) - radius
         above = np.abs(points[..., 1]) - half
