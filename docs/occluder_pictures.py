@@ -20,7 +20,7 @@ from ofer_bench.core.expressions import Expression
 from ofer_bench.data.paraface.build import build_paraface
 from ofer_bench.data.paraface.part import Part
 from ofer_bench.occlusion.cam import patch_relevance
-from ofer_occluders import dropout, gradcam, irregular, random_patch, region
+from ofer_occluders import dropout, gradcam, irregular, objects, random_patch, region, translucent
 from ofer_occluders.fills import FILLS
 
 IMAGES = Path(__file__).parent / "images"
@@ -106,6 +106,9 @@ def main() -> None:
     sheet("random-patch", fills)
     guided = {"gradcam": gradcam.GradCam(), "gradcam-low": gradcam.GradCamLow(), "centre": gradcam.Centre()}
     sheet("gradcam", [[tile(o, name, face, (s, s), map_) for s in SHARES] for name, o in guided.items()])
+    pasted = [tile(objects.Objects(), f"objects {i}", face, ratio, map_) for i, ratio in enumerate(LIU_BINS[1:] * 3)]
+    glass = [tile(translucent.Translucent(), f"translucent {i}", face, LIU_BINS[2], map_) for i in range(5)]
+    sheet("objects", [pasted[:5], pasted[5:10], pasted[10:], glass])
     strokes = irregular.Irregular()
     plain = [tile(strokes, "irregular", face, ratio, map_) for ratio in LIU_BINS]
     sheet("irregular", [plain, [tile(strokes, "with border", face, ratio, map_, border=True) for ratio in LIU_BINS]])

@@ -60,4 +60,4 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise OccluderError(f"cut-out {path} can't be read: {error}", hint="mend the folder") from error
+        raise OccluderError(f"{path} can't be read: {error}", hint="mend the folder") from error

@@ -56,6 +56,11 @@ def _entry(row: dict[str, Any]) -> Entry:
     )
 
 
+def library_digest() -> str:
+    """Return the SHA-256 of the index, which holds that of every cut-out."""
+    return hashlib.sha256(_read("index.json")).hexdigest()
+
+
 def kinds(*, seen: bool | None = None) -> tuple[str, ...]:
     """Return the kinds of things, sorted: all, or only the ``seen`` or the unseen ones."""
     return tuple(sorted({entry.kind for entry in entries() if seen is None or entry.seen is seen}))

@@ -14,7 +14,7 @@ from ofer_bench.api import OccluderError, Occlusion, OcclusionRequest
 from ofer_occluders.checks import check_choice, check_image, check_options, check_ratio, check_same_size
 from ofer_occluders.cutouts import Cutout
 from ofer_occluders.folder import folder_cutout, folder_digests, list_folder
-from ofer_occluders.library_cutouts import Entry, entries, library_cutout
+from ofer_occluders.library_cutouts import Entry, entries, library_cutout, library_digest
 from ofer_occluders.matching import FEATHER, SAME, change, measure, skin_change, softening, thing_change
 from ofer_occluders.placement import COVERED, Layer, Pose, Shadow, backwards, blend, fit_scale, lay
 
@@ -42,8 +42,8 @@ class _Choice:
 
 
 def fingerprint(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Identify the user's cut-outs by name and content."""
-    return folder_digests(Path(params["folder"])) if "folder" in params else {}
+    """Identify the cut-outs: the user's by name and content, those of the library by its index."""
+    return folder_digests(Path(params["folder"])) if "folder" in params else {"library": library_digest()}
 
 
 def sample_paste(

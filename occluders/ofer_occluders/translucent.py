@@ -29,7 +29,7 @@ class Translucent:
     """
 
     def fingerprint(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Identify the user's cut-outs by name and content."""
+        """Identify the cut-outs that the options name."""
         return fingerprint(params)
 
     def sample(self, image: np.ndarray, request: OcclusionRequest, rng: np.random.Generator) -> Occlusion:

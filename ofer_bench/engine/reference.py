@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ofer_bench.core.types import FaceBatch, FaceSet
+from ofer_bench.core.types import FaceSet
 from ofer_bench.engine.config import load_suite
 from ofer_bench.engine.notebook import is_trained, load_system
 from ofer_bench.engine.progress import Progress
@@ -38,9 +38,8 @@ def reference_relevance(
     def relevance(image: np.ndarray) -> np.ndarray:
         batch = FaceSet(image=image[None], label=np.array([-1]), sample_id=("image",)).batch([0], system.device)
         small = F.interpolate(batch.image, system.image_size, mode="bilinear", antialias=True)
-        label = system.classifier.predict(FaceBatch(image=small, sample_id=batch.sample_id)).logits.argmax(1)
         fine = F.interpolate(small, image.shape[0], mode="bilinear")
-        found = patch_relevance(system.classifier, system.classifier.cam_layer, fine, label, patch_size)
+        found = patch_relevance(system.classifier, system.classifier.cam_layer, fine, None, patch_size)
         return found[0].astype(np.float32)
 
     return relevance

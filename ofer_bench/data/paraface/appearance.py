@@ -129,13 +129,13 @@ def draw_appearance(rng: np.random.Generator, *, male: bool, age: float, ancestr
         ),
         lash=rgb(np.array([0.010, 0.008, 0.008]) + (0.25 * skin if male else 0.03 * skin)),
         brow=Brow(
-            height=float(rng.uniform(-0.02, 0.035)),
+            height=float(rng.uniform(-0.035, 0.02)),
             rise=float(rng.uniform(0.005, 0.055)),
-            thickness=float(rng.uniform(0.018, 0.040 if male else 0.028)),
+            thickness=float(rng.uniform(0.024, 0.046 if male else 0.036)),
             arch=float(rng.uniform(0.0, 0.05 if male else 0.085)),
             gap=float(rng.uniform(0.09, 0.13)),
             density=float(rng.uniform(0.45, 1.15 if male else 0.9)),
-            ink=float(rng.uniform(0.25, 0.7)),
+            ink=float(rng.uniform(0.45, 1.0)),
         ),
         hair=Hair(
             style=style,

@@ -77,11 +77,11 @@ def _eye_albedo(p: wp.vec3, gaze: wp.vec3, iris: wp.vec3) -> wp.vec3:
     centre = wp.vec3(0.3078 * wp.sign(p[0]), 7.2841, 1.2454)
     outward = wp.normalize(p - centre)
     angle = wp.acos(wp.clamp(wp.dot(outward, gaze), -1.0, 1.0))
-    sclera = mix(wp.vec3(0.52, 0.48, 0.46), wp.vec3(0.40, 0.24, 0.21), step_up(0.65, 1.2, angle))
+    sclera = mix(wp.vec3(0.36, 0.33, 0.315), wp.vec3(0.20, 0.12, 0.105), step_up(0.6, 1.05, angle))
     spokes = wp.noise(
         wp.rand_init(17), wp.vec2(wp.atan2(outward[1] - gaze[1], outward[0] - gaze[0]) * 5.0, angle * 4.0)
     )
-    ringed = iris * ((1.35 + 0.5 * spokes) * (1.0 - 0.75 * step_up(0.38, 0.52, angle)))
+    ringed = iris * ((1.9 + 0.6 * spokes) * (1.0 - 0.75 * step_up(0.38, 0.52, angle)))
     colour = mix(ringed, sclera, step_up(0.49, 0.56, angle))
     return mix(wp.vec3(0.003, 0.003, 0.003), colour, step_up(0.15, 0.20, angle))
 
