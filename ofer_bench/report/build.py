@@ -7,6 +7,7 @@ from pathlib import Path
 from ofer_bench.core.errors import StoreError
 from ofer_bench.report.confusion import draw_confusion
 from ofer_bench.report.curve import draw_curve
+from ofer_bench.report.drawn import SUFFIXES, digest_inputs, drawn_before, figure_key, forget_drawn, remember_drawn
 from ofer_bench.report.figure_files import Drawing, save_drawing
 from ofer_bench.report.page import Download, Item, render_page
 from ofer_bench.report.records import distinct, to_records
@@ -32,9 +33,10 @@ _LABELS = {"csv": "CSV", "md": "Markdown", "tex": "LaTeX", "png": "PNG", "pdf": 
 def build_report(run_dir: Path) -> Path:
     """Write the report of a run and return the path of its ``report/index.html``.
 
-    Tables go to ``report/tables`` (csv, md, tex), figures to ``report/figures`` (png, pdf, csv). A run that
-    is unfinished or partly failed gives a report that names what is missing. Raises ``StoreError`` when
-    ``run_dir`` is no directory, its records or predictions are damaged, or the report can't be written.
+    Tables go to ``report/tables`` (csv, md, tex), figures to ``report/figures`` (png, pdf, csv), where they are
+    kept while what they show is the same. A run that is unfinished or partly failed gives a report that names
+    what is missing. Raises ``StoreError`` when ``run_dir`` is no directory, its records or predictions are
+    damaged, or the report can't be written.
     """
     run = load_run(run_dir)
     out = run_dir / "report"
@@ -47,12 +49,13 @@ def build_report(run_dir: Path) -> Path:
 
 def _write(run: RunFiles, layout: ReportLayout, out: Path) -> Path:
     reported = to_records(reported_records())
+    inputs = digest_inputs(run, layout)
     items = []
     for definition in load_definitions(layout):
         if isinstance(definition, TableDefinition):
             items.append(_table_item(tabulate(definition, run.records, reported, layout), out))
         else:
-            items.append(_figure_item(definition, run, layout, out))
+            items.append(_figure_item(definition, run, layout, out, inputs))
     index = out / "index.html"
     index.write_text(render_page(run, items, layout), encoding="utf-8")
     return index
@@ -79,26 +82,28 @@ def _table_item(table: Table, out: Path) -> Item:
     return Item(id=table.id, title=table.title, caption=table.caption, table=table, downloads=downloads)
 
 
-def _figure_item(definition: Definition, run: RunFiles, layout: ReportLayout, out: Path) -> Item:
+def _figure_item(definition: Definition, run: RunFiles, layout: ReportLayout, out: Path, inputs: str) -> Item:
     caption = " ".join(definition.caption.split())
-    suffixes = ("png", "pdf", "csv")
-    for suffix in suffixes:
-        # An older figure must not outlive the data it was drawn from.
-        (out / "figures" / f"{definition.id}.{suffix}").unlink(missing_ok=True)
-    try:
-        drawing, absent = _draw(definition, run, layout)
-    except StoreError as error:
-        drawing, absent = None, str(error)
-    if drawing is None:
-        return Item(id=definition.id, title=definition.title, caption=caption, absent=absent)
-    save_drawing(drawing, out / "figures", definition.id)
+    folder, key = out / "figures", figure_key(definition, inputs)
+    alt = drawn_before(folder, definition.id, key)
+    if alt is None:
+        forget_drawn(folder, definition.id)
+        try:
+            drawing, absent = _draw(definition, run, layout)
+        except StoreError as error:
+            drawing, absent = None, str(error)
+        if drawing is None:
+            return Item(id=definition.id, title=definition.title, caption=caption, absent=absent)
+        save_drawing(drawing, folder, definition.id)
+        remember_drawn(folder, definition.id, key, drawing.alt)
+        alt = drawing.alt
     return Item(
         id=definition.id,
         title=definition.title,
         caption=caption,
         image=f"figures/{definition.id}.png",
-        alt=drawing.alt,
-        downloads=_downloads("figures", definition.id, suffixes),
+        alt=alt,
+        downloads=_downloads("figures", definition.id, SUFFIXES),
     )
 
 

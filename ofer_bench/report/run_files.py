@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+SHEET = Path("samples/qualitative.npz")
 _HINT = "run the same `ofer-bench run` command again; it resumes and rewrites the file"
 
 
@@ -162,7 +163,7 @@ def load_sheet(path: Path) -> Sheet | None:
 
     import numpy as np
 
-    file = path / "samples" / "qualitative.npz"
+    file = path / SHEET
     if not file.is_file():
         return None
     try:
