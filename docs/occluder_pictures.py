@@ -106,8 +106,11 @@ def main() -> None:
     sheet("random-patch", fills)
     guided = {"gradcam": gradcam.GradCam(), "gradcam-low": gradcam.GradCamLow(), "centre": gradcam.Centre()}
     sheet("gradcam", [[tile(o, name, face, (s, s), map_) for s in SHARES] for name, o in guided.items()])
-    pasted = [tile(objects.Objects(), f"objects {i}", face, ratio, map_) for i, ratio in enumerate(LIU_BINS[1:] * 3)]
-    glass = [tile(translucent.Translucent(), f"translucent {i}", face, LIU_BINS[2], map_) for i in range(5)]
+    pasted = [
+        tile(objects.Objects(), f"object {'abc'[i // 5]}:", face, ratio, map_)
+        for i, ratio in enumerate(LIU_BINS[1:] * 3)
+    ]
+    glass = [tile(translucent.Translucent(), f"translucent {i}:", face, LIU_BINS[2], map_) for i in range(5)]
     sheet("objects", [pasted[:5], pasted[5:10], pasted[10:], glass])
     strokes = irregular.Irregular()
     plain = [tile(strokes, "irregular", face, ratio, map_) for ratio in LIU_BINS]
