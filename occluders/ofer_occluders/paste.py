@@ -74,14 +74,16 @@ def sample_paste(
         if attempt < CHOOSY_ATTEMPTS and not _plausible(chosen, pose, size):
             continue
         skin = chosen.cutout.skin
+        shadow = _draw_shadow(side, rng)
+        colours = thing_change(scene.face), SAME if skin is None else skin_change(skin, scene.face)
         params = {
             "size": list(size),
             "source": chosen.source,
             "matrix": list(backwards(pose.forward(chosen.cutout, side))),
             "blur": blur,
             "soften": soften,
-            "shadow": asdict(_draw_shadow(side, rng)),
-            "colour": [thing_change(scene.face), SAME if skin is None else skin_change(skin, scene.face)],
+            "shadow": {**asdict(shadow), "offset": list(shadow.offset)},
+            "colour": [[list(part) for part in colour] for colour in colours],
             "opacity": share,
         }
         occlusion = _occlusion(params)

@@ -54,6 +54,7 @@ def test_replay_mask_and_ratio(name: str, lo: float, width: float, seed: int) ->
     assert lo <= occlusion.ratio <= lo + width
 
     params = json.loads(json.dumps(dict(occlusion.params)))
+    assert params == dict(occlusion.params)
     replayed = Occlusion(params=params, mask=np.zeros((0, 0), dtype=bool), ratio=0.0)
     assert np.array_equal(occluder.apply(image, replayed), occluded)
 
