@@ -29,7 +29,7 @@ def show_preview(
     from ofer_bench import __version__
     from ofer_bench.cli.images import make_folder
     from ofer_bench.cli.live import progress_view
-    from ofer_bench.core.errors import SpecError, StoreError
+    from ofer_bench.core.errors import SpecError, writing
     from ofer_bench.engine.preview import preview_rows
     from ofer_bench.plugins.discovery import registry
     from ofer_bench.report.preview import draw_preview, render_preview
@@ -47,11 +47,9 @@ def show_preview(
             advance=view.advance,
         )  # fmt: skip
     facts = [("Occluders", str(len(rows))), ("Size", f"{size} px"), ("Seed", str(seed)), ("ofer-bench", __version__)]
-    try:
+    with writing(dst):
         (dst / "index.html").write_text(render_preview(src.name, face, rows, facts), encoding="utf-8")
         draw_preview(src.name, rows).save(dst / "sheet.png")
-    except OSError as error:
-        raise StoreError(f"{dst} can't be written: {error.strerror}", hint="choose another folder") from None
     typer.echo(f"{len(rows)} occluders of {src.name} in {dst / 'index.html'} and {dst / 'sheet.png'}")
     for row in rows:
         if row.absent:

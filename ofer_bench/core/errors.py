@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -72,3 +73,12 @@ class TrainingDiverged(OferBenchError):
 
     def __init__(self, what: str, problem: str) -> None:
         super().__init__(f"training of {what}: {problem}", hint="lower the recipe's learning rate, look at the faces")
+
+
+@contextmanager
+def writing(root: Path) -> Iterator[None]:
+    """Turn what the system says while results are written to ``root`` into :class:`StoreError`."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{root} can't be written: {error.strerror or error}", hint="choose another folder") from None

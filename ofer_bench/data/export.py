@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ofer_bench.core.errors import SpecError, StoreError
+from ofer_bench.core.errors import SpecError, writing
 from ofer_bench.core.expressions import EXPRESSIONS
 from ofer_bench.core.types import FaceSet
 
@@ -42,7 +42,7 @@ def claim_folder(root: Path, *, force: bool = False) -> None:
     SpecError when it holds anything else than an unfinished export and ``force`` is not given; StoreError when it
     can't be written.
     """
-    with _writing(root):
+    with writing(root):
         root.mkdir(parents=True, exist_ok=True)
         marker = root / _UNFINISHED
         if marker.exists():
@@ -63,7 +63,7 @@ def export_parts(
     has one is whole. StoreError when the folder can't be written.
     """
     rows = [row for part in parts for row in _rows(part)]
-    with _writing(root):
+    with writing(root):
         _clear(root)
         _write_index(root / INDEX, rows)
         (root / _UNFINISHED).write_text(_WRITING, encoding="utf-8")
@@ -145,11 +145,3 @@ def _clear(root: Path) -> None:
         with suppress(OSError):
             folder.rmdir()
     (root / INDEX).unlink()
-
-
-@contextmanager
-def _writing(root: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(f"{root} can't be written: {error.strerror or error}", hint="choose another folder") from None

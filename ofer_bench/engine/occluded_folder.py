@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ofer_bench.core.errors import SpecError, StoreError
+from ofer_bench.core.errors import SpecError, writing
 from ofer_bench.data.decode import image_files
 from ofer_bench.occlusion.manifest import ManifestRow, read_manifest, write_manifest
 from ofer_bench.store.rundir import in_one_step
@@ -78,7 +78,7 @@ class OccludedFolder:
         self.root, self._work = root, root / _UNFINISHED
         manifest = root / MANIFEST
         self._former = read_manifest(manifest) if manifest.exists() else []
-        with _writing(root):
+        with writing(root):
             shutil.rmtree(self._work, ignore_errors=True)
             self._work.mkdir(parents=True)
 
@@ -95,7 +95,7 @@ class OccludedFolder:
         """Write one image uint8 [H,W,3] and its mask bool [H,W], as PNG of 24 bits and of one bit a pixel."""
         from PIL import Image
 
-        with _writing(self.root):
+        with writing(self.root):
             for kind, pixels in ((IMAGE, image), (MASK, mask)):
                 target = self._work / kind / file
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -105,7 +105,7 @@ class OccludedFolder:
     def finish(self, rows: Sequence[ManifestRow]) -> None:
         """Take away what the manifest of a former call lists, move the results in, write the manifest last."""
         made = [row.file for row in rows if row.status == "ok"]
-        with _writing(self.root):
+        with writing(self.root):
             self._clear()
             for file in made:
                 for kind in (IMAGE, MASK):
@@ -143,11 +143,3 @@ def _remove_empty(folder: Path, root: Path) -> None:
         while folder != root:
             folder.rmdir()
             folder = folder.parent
-
-
-@contextmanager
-def _writing(root: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(f"{root} can't be written: {error.strerror or error}", hint="choose another folder") from None
