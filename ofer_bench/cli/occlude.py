@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ofer_bench.cli.options import DeviceOption, ProfileOption
+from ofer_bench.core.threads import thread_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,12 +117,6 @@ def _options(overrides: list[str] | None) -> dict[str, Any]:
     return params
 
 
-def _threads(workers: int) -> int:
-    import os
-
-    return workers or os.cpu_count() or 1
-
-
 def _occlude(
     src: Path,
     dst: Path,
@@ -166,7 +161,7 @@ def _occlude(
                 params=params,
                 relevance=relevance,
             )
-            rows = occlude_files(job, sources, folder, view, _threads(workers))
+            rows = occlude_files(job, sources, folder, view, thread_count(workers))
         folder.finish(rows)
     _sheet(rows, src, dst)
     failed = [row for row in rows if row.status == "failed"]
@@ -197,7 +192,7 @@ def _replay(manifest: Path, src: Path, dst: Path, params: dict[str, Any], worker
     files = str(params["folder"]) if "folder" in params else None
     with OccludedFolder(dst) as folder:
         with progress_view() as view:
-            made = replay_files(rows, src, folder, view, _threads(workers), files)
+            made = replay_files(rows, src, folder, view, thread_count(workers), files)
         count = {verdict: sum(each.verdict == verdict for each in made) for verdict in Verdict}
         if count[Verdict.same]:
             folder.finish([each.row for each in made])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,6 +15,7 @@ from ofer_bench import __version__
 from ofer_bench.core.errors import ImageUnreadable, OccluderError, OferBenchError, SpecError
 from ofer_bench.core.hashing import file_digest
 from ofer_bench.core.seeding import derive_rng
+from ofer_bench.core.threads import PerThread, each
 from ofer_bench.core.types import Card
 from ofer_bench.data.decode import DECODER, decode_image
 from ofer_bench.engine.occluded_folder import OccludedFolder, Source, result_files
@@ -28,7 +27,6 @@ from ofer_bench.plugins.discovery import load_class
 from ofer_bench.plugins.protocols import Occluder, OcclusionRequest
 
 Relevance = Callable[[np.ndarray], np.ndarray]
-Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
@@ -67,7 +65,7 @@ def occlude_files(
     if job.relevance is not None:
         # One thread: the network's hooks know of no other. One image at a time: no company changes its map.
         maps = staged("relevance", progress, (_relevance(job, source) for source in sources), len(sources))
-    occluders = PerThread(job.card)
+    occluders = PerThread[Occluder](load_class(job.card))
 
     def make(item: tuple[Source, str, np.ndarray | None]) -> ManifestRow:
         return _occlude_file(job, item[0], item[1], item[2], occluders, folder, fill)
@@ -90,28 +88,6 @@ def staged(label: str, progress: Progress, results: Iterable[Result], total: int
         progress.advance(len(done), total, "images")
     progress.finish(label, time.perf_counter() - started)
     return done
-
-
-class PerThread:
-    """An occluder for every thread: no plugin promises that one bears several."""
-
-    def __init__(self, card: Card) -> None:
-        self._class, self._local = load_class(card), threading.local()
-
-    def get(self) -> Occluder:
-        """Return this thread's occluder."""
-        if not hasattr(self._local, "occluder"):
-            self._local.occluder = self._class()
-        return self._local.occluder
-
-
-def each(work: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -> Iterator[Result]:
-    """Yield ``work`` of all ``jobs`` in their order, done by ``workers`` threads; one that raises ends it."""
-    pool = ThreadPoolExecutor(workers)
-    try:
-        yield from pool.map(work, jobs)
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _colour_sum(job: OcclusionJob, source: Source) -> np.ndarray | str:
@@ -141,7 +117,7 @@ def _occlude_file(
     source: Source,
     file: str,
     relevance: np.ndarray | None,
-    occluders: PerThread,
+    occluders: PerThread[Occluder],
     folder: OccludedFolder,
     fill: tuple[int, int, int],
 ) -> ManifestRow:

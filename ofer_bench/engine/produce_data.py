@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ofer_bench.core.errors import PluginError
+from ofer_bench.core.threads import thread_count
 from ofer_bench.core.types import Card
 from ofer_bench.engine.checks import check_split
 from ofer_bench.engine.files import read_faces, write_occluded, write_split
@@ -89,10 +90,11 @@ def occlude_producer(
             )
 
         image, mask, made = occlude_set(
-            load_class(card)(),
+            load_class(card),
             faces,
             request_for=request_for,
             seed_parts=seed_parts,
+            workers=thread_count(work.workers),
             progress=lambda done, total: work.advance(done, total, "images"),
         )
         write_occluded(folder, image, mask, [occlusion.params for occlusion in made])

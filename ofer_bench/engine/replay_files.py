@@ -13,14 +13,16 @@ import numpy as np
 
 from ofer_bench.core.errors import ImageUnreadable
 from ofer_bench.core.hashing import file_digest
+from ofer_bench.core.threads import PerThread, each
 from ofer_bench.core.types import Occlusion
 from ofer_bench.data.decode import decode_image
-from ofer_bench.engine.occlude_files import PerThread, each, first_line, staged
+from ofer_bench.engine.occlude_files import first_line, staged
 from ofer_bench.engine.occluded_folder import OccludedFolder
 from ofer_bench.engine.progress import Progress
 from ofer_bench.occlusion.manifest import ManifestRow, pixel_digest
 from ofer_bench.occlusion.mask_code import decode_mask
-from ofer_bench.plugins.discovery import registry
+from ofer_bench.plugins.discovery import load_class, registry
+from ofer_bench.plugins.protocols import Occluder
 
 
 class Verdict(StrEnum):
@@ -61,14 +63,17 @@ def replay_files(
     ``files`` is the folder that stands for the one that parameters name as ``folder`` (a user's own cut-outs, say).
     An occluder that is not registered is UnknownName; all else that is wrong is the verdict of a row.
     """
-    occluders = {name: PerThread(registry().card(name, kind="occluder")) for name in {r.occluder for r in rows}}
+    occluders = {
+        name: PerThread[Occluder](load_class(registry().card(name, kind="occluder")))
+        for name in {r.occluder for r in rows}
+    }
     progress.begin(1, 0)
     replay = partial(_replay, src=src, folder=folder, occluders=occluders, files=files)
     return staged("replay", progress, each(replay, rows, workers), len(rows))
 
 
 def _replay(
-    row: ManifestRow, src: Path, folder: OccludedFolder, occluders: Mapping[str, PerThread], files: str | None
+    row: ManifestRow, src: Path, folder: OccludedFolder, occluders: Mapping[str, PerThread[Occluder]], files: str | None
 ) -> Replayed:
     if row.status == "failed":
         return Replayed(row=row, verdict=Verdict.skipped, problem=row.error)

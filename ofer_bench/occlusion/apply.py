@@ -9,6 +9,7 @@ import numpy as np
 
 from ofer_bench.core.errors import OccluderError
 from ofer_bench.core.seeding import derive_rng
+from ofer_bench.core.threads import PerThread, each
 from ofer_bench.core.types import FaceSet, Occlusion
 
 Request = TypeVar("Request", contravariant=True)
@@ -27,30 +28,35 @@ class SamplesAndApplies(Protocol[Request]):
 
 
 def occlude_set(
-    occluder: SamplesAndApplies[Request],
+    make: Callable[[], SamplesAndApplies[Request]],
     faces: FaceSet,
     *,
     request_for: Callable[[int], Request],
     seed_parts: Sequence[Any],
+    workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, list[Occlusion]]:
     """Occlude every face: images uint8 [N,H,W,3], masks bool [N,H,W] (True = occluded) and the occlusions.
 
-    ``request_for`` maps a row of ``faces`` to its request. Each sample's generator is derived from
-    ``seed_parts`` (JSON-like) and its sample id, so order, subsets and workers make no difference.
-    ``progress`` is called with (done, total). No sample is ever skipped: one that fails, or whose mask and
-    image contradict each other, raises OccluderError with its sample id.
+    ``make`` gives an occluder to each of ``workers`` threads, ``request_for`` maps a row of ``faces`` to its request.
+    Each sample's generator is derived from ``seed_parts`` (JSON-like) and its sample id, so order, subsets and workers
+    make no difference. ``progress`` is called with (done, total). No sample is ever skipped: one that fails, or whose
+    mask and image contradict each other, raises OccluderError with its sample id.
     """
     images = np.empty(faces.image.shape, dtype=np.uint8)
     masks = np.empty(faces.image.shape[:3], dtype=bool)
     occlusions: list[Occlusion] = []
-    for row, sample_id in enumerate(faces.sample_id):
-        image = np.asarray(faces.image[row])
+    occluders = PerThread(make)
+
+    def occlude(row: int) -> tuple[np.ndarray, Occlusion]:
+        rng = derive_rng(*seed_parts, faces.sample_id[row])
         try:
-            occluded, occlusion = occlude_one(occluder, image, request_for(row), derive_rng(*seed_parts, sample_id))
+            return occlude_one(occluders.get(), np.asarray(faces.image[row]), request_for(row), rng)
         except Exception as error:
-            raise OccluderError(f"sample {sample_id!r}: {error}") from error
-        images[row], masks[row] = occluded, occlusion.mask
+            raise OccluderError(f"sample {faces.sample_id[row]!r}: {error}") from error
+
+    for row, (image, occlusion) in enumerate(each(occlude, range(len(faces)), workers)):
+        images[row], masks[row] = image, occlusion.mask
         occlusions.append(occlusion)
         if progress is not None:
             progress(row + 1, len(faces))

@@ -67,7 +67,9 @@ def occlude(name: str, faces: FaceSet, fill: str = "noise") -> dict[str, str]:
         request(name, "" if name == "none" else fill, 0.1, 0.4, int(sample.rpartition("-")[2]))
         for sample in faces.sample_id
     ]
-    image, mask, made = occlude_set(make(name), faces, request_for=asked.__getitem__, seed_parts=("suite", name))
+    image, mask, made = occlude_set(
+        lambda: make(name), faces, request_for=asked.__getitem__, seed_parts=("suite", name)
+    )
     return {
         sample: hashlib.sha256(
             image[row].tobytes() + mask[row].tobytes() + json.dumps(dict(made[row].params)).encode()

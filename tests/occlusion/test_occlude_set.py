@@ -42,7 +42,7 @@ class Broken(RandomPatch):
 def test_order_and_subsets_make_no_difference() -> None:
     seen: list[tuple[int, int]] = []
     images, masks, occlusions = occlude_set(
-        RandomPatch(),
+        RandomPatch,
         FACES,
         request_for=lambda _: REQUEST,
         seed_parts=("cell", 1),
@@ -54,10 +54,12 @@ def test_order_and_subsets_make_no_difference() -> None:
 
     rows = [4, 0, 2]
     part, part_masks, _ = occlude_set(
-        RandomPatch(), FACES.subset(rows), request_for=lambda _: REQUEST, seed_parts=("cell", 1)
+        RandomPatch, FACES.subset(rows), request_for=lambda _: REQUEST, seed_parts=("cell", 1)
     )
     assert np.array_equal(part, images[rows]) and np.array_equal(part_masks, masks[rows])
-    other, _, _ = occlude_set(RandomPatch(), FACES, request_for=lambda _: REQUEST, seed_parts=("cell", 2))
+    threaded = occlude_set(RandomPatch, FACES, request_for=lambda _: REQUEST, seed_parts=("cell", 1), workers=3)
+    assert np.array_equal(threaded[0], images) and [o.params for o in threaded[2]] == [o.params for o in occlusions]
+    other, _, _ = occlude_set(RandomPatch, FACES, request_for=lambda _: REQUEST, seed_parts=("cell", 2))
     assert not np.array_equal(other, images)
 
 
@@ -77,8 +79,8 @@ class Shadowed(RandomPatch):
 
 
 def test_what_is_touched_may_change_and_is_not_occluded() -> None:
-    images, masks, _ = occlude_set(Shadowed(), FACES, request_for=lambda _: REQUEST, seed_parts=("cell", 1))
-    _, expected, _ = occlude_set(RandomPatch(), FACES, request_for=lambda _: REQUEST, seed_parts=("cell", 1))
+    images, masks, _ = occlude_set(Shadowed, FACES, request_for=lambda _: REQUEST, seed_parts=("cell", 1))
+    _, expected, _ = occlude_set(RandomPatch, FACES, request_for=lambda _: REQUEST, seed_parts=("cell", 1))
     assert (images[:, 0, 0] == 0).all() and np.array_equal(masks, expected)
 
 
@@ -86,7 +88,7 @@ def test_requests_belong_to_rows() -> None:
     def request_for(row: int) -> OcclusionRequest:
         return OcclusionRequest(ratio=(row / 16, row / 16), patch_size=8, fill=(0, 0, 0))
 
-    _, masks, _ = occlude_set(RandomPatch(), FACES, request_for=request_for, seed_parts=())
+    _, masks, _ = occlude_set(RandomPatch, FACES, request_for=request_for, seed_parts=())
     assert (masks.reshape(6, -1).sum(axis=1) == np.arange(6) * 64).all()
 
 
@@ -101,4 +103,4 @@ def test_requests_belong_to_rows() -> None:
 )
 def test_a_failing_sample_is_named(fault: str, message: str) -> None:
     with pytest.raises(OccluderError, match=f"(?s)sample 'd': .*{message}"):
-        occlude_set(Broken(fault), FACES, request_for=lambda _: REQUEST, seed_parts=())
+        occlude_set(lambda: Broken(fault), FACES, request_for=lambda _: REQUEST, seed_parts=())
