@@ -1,7 +1,10 @@
 """The embedded data set as a whole: reproducible image by image, its parts and its parameter table, its masks."""
 
 import gzip
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from enum import Enum
@@ -197,6 +200,38 @@ def test_views_are_those_of_kdef() -> None:
 
 def test_parameter_table_is_the_same_everywhere() -> None:
     assert parameter_table() == PARAMETER_TABLE
+
+
+OLD_CPU = {
+    "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512_SKX AVX512_ICL AVX512_SPR X86_V3 X86_V4",
+    "OPENBLAS_CORETYPE": "Nehalem",
+}
+"""NumPy and its BLAS without the instructions of the last decade; names that NumPy doesn't know it passes over."""
+
+ON_AN_OLD_CPU = """
+import sys
+import numpy as np
+from ofer_bench.data.paraface.build import build_paraface
+from ofer_bench.data.paraface.part import Part
+from tests.data.test_paraface_build import SIZE, parameter_table
+
+faces, _ = build_paraface(Part(people="test", image_size=SIZE, subjects=3, repeats=2, seed=7), workers=1)
+np.save(sys.argv[1], faces.image)
+print(parameter_table())
+"""
+
+
+def test_another_machine_draws_the_same_parameters_and_almost_the_same_pixels(small: Built, tmp_path: Path) -> None:
+    there = tmp_path / "there.npy"
+    root = Path(__file__).parents[2]
+    path = os.pathsep.join([str(root), *sys.path])
+    command = [sys.executable, "-W", "ignore", "-c", ON_AN_OLD_CPU, str(there)]
+    ran = subprocess.run(
+        command, env={**os.environ, **OLD_CPU, "PYTHONPATH": path}, cwd=root, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.splitlines()[-1] == PARAMETER_TABLE
+    apart = np.abs(np.load(there).astype(int) - small[0].image.astype(int)).max(axis=-1)
+    assert (apart <= 2).mean() >= 0.999
 
 
 def test_parts_are_told_apart_by_what_decides_their_pixels() -> None:

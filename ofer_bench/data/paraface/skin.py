@@ -35,10 +35,10 @@ def paint_skin(skin: SkinMap, look: Appearance, age_years: float, hairline: np.n
     albedo *= np.stack([1 + 0.07 * blood, 1 - 0.15 * blood, 1 - 0.13 * blood], axis=-1)
     tan = 0.05 * noise(rng, size, 0) + (0.015 + 0.03 * age) * middle + 0.018 * fine + 0.012 * pores
     albedo *= np.float32(1.0) + tan[..., None]
-    _blend(albedo, albedo * [0.80, 0.70, 0.70], np.clip((0.25 + 0.4 * age) * _spot(x, y, 0.30, 7.13, 0.13, 0.06), 0, 1))
+    _tint(albedo, (0.80, 0.70, 0.70), np.clip((0.25 + 0.4 * age) * _spot(x, y, 0.30, 7.13, 0.13, 0.06), 0, 1))
     # Thin skin round the eyes, and lids that lashes shade: at the size of a data set's faces, eyes are dark almonds.
-    _blend(albedo, albedo * [0.78, 0.68, 0.68], np.clip(0.45 * _spot(x, y, 0.33, 7.29, 0.25, 0.10), 0, 1))
-    _blend(albedo, albedo * [0.60, 0.48, 0.46], 0.8 * skin.eyelids)
+    _tint(albedo, (0.78, 0.68, 0.68), np.clip(0.45 * _spot(x, y, 0.33, 7.29, 0.25, 0.10), 0, 1))
+    _tint(albedo, (0.60, 0.48, 0.46), 0.8 * skin.eyelids)
     _freckle(albedo, x, y, z, look, rng, size)
     beard = _beard_share(x, y, z, coarse, look)
     shadow = beard * look.stubble
@@ -75,6 +75,13 @@ def _blend(albedo: np.ndarray, colour: np.ndarray, share: np.ndarray) -> None:
     albedo += (colour - albedo) * np.asarray(share, dtype=np.float32)[..., None]
 
 
+def _tint(albedo: np.ndarray, factor: tuple[float, float, float], share: np.ndarray) -> None:
+    """Move ``albedo`` [T,T,3] towards ``factor`` times itself by ``share`` [T,T], in place."""
+    share = np.asarray(share, dtype=np.float32)
+    for channel, target in enumerate(factor):
+        albedo[..., channel] *= 1 - np.float32(1 - target) * share
+
+
 def _spot(x: np.ndarray, y: np.ndarray, at_x: float, at_y: float, wide: float, high: float) -> np.ndarray:
     """Gaussian spot around (|x|, y), mirrored to both sides."""
     spot: np.ndarray = np.exp(-(((x - at_x) / wide) ** 2) - ((y - at_y) / high) ** 2)
@@ -103,16 +110,18 @@ def _freckle(
     """Freckles over nose and cheeks, a few moles, age spots."""
     field = 0.7 * noise(rng, size, 3) + 0.7 * noise(rng, size, 4)
     where = np.clip(_spot(x, y, 0.25, 7.02, 0.35, 0.25) + 0.25, 0, 1) * (z > 0.3)
-    _blend(albedo, albedo * [0.72, 0.58, 0.48], np.clip((field - 2.4 + 1.3 * look.freckles) * 1.5, 0, 1) * where * 0.5)
+    _tint(albedo, (0.72, 0.58, 0.48), np.clip((field - 2.4 + 1.3 * look.freckles) * 1.5, 0, 1) * where * 0.5)
     for _ in range(int(rng.poisson(2.0))):
         at_x, at_y = rng.uniform(-0.6, 0.6), rng.uniform(6.3, 7.9)
         radius = rng.uniform(0.006, 0.018)
-        inside = ((x * np.sign(at_x) - at_x) ** 2 + (y - at_y) ** 2) < 16 * radius**2
+        on_side = (np.arange(size)[None, :] < size / 2) == (at_x < 0)
+        inside = (((x - abs(at_x)) ** 2 + (y - at_y) ** 2) < 16 * radius**2) & on_side
         if not inside.any():
             continue
-        side = np.arange(size)[None, :] < size / 2 if at_x < 0 else np.arange(size)[None, :] >= size / 2
-        mole = np.exp(-((x - abs(at_x)) ** 2 + (y - at_y) ** 2) / radius**2) * side
-        _blend(albedo, albedo * [0.42, 0.30, 0.26], 0.9 * mole)
+        rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+        near = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        mole = np.exp(-((x[near] - abs(at_x)) ** 2 + (y[near] - at_y) ** 2) / radius**2)
+        _tint(albedo[near], (0.42, 0.30, 0.26), 0.9 * mole * on_side[:, near[1]])
 
 
 def _beard_share(x: np.ndarray, y: np.ndarray, z: np.ndarray, coarse: np.ndarray, look: Appearance) -> np.ndarray:
