@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ofer_bench.occlusion.patches import patch_mask_to_pixels, pixel_mask_to_patches
     from ofer_bench.plugins.options import check_known
     from ofer_bench.plugins.protocols import (
+        CheckpointSink,
         Classifier,
         Component,
         ComponentSettings,
@@ -75,6 +76,7 @@ _HOME = {
     "occlusion.patches": ("patch_mask_to_pixels", "pixel_mask_to_patches"),
     "plugins.options": ("check_known",),
     "plugins.protocols": (
+        "CheckpointSink",
         "Classifier",
         "Component",
         "ComponentSettings",

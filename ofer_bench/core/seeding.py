@@ -10,6 +10,7 @@ from ofer_bench.core.hashing import digest
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from torch import Tensor
 
 
@@ -40,16 +41,17 @@ def torch_seed(seed: int) -> Iterator[None]:
         yield
 
 
-def torch_state() -> list[Tensor]:
-    """Return the state of torch's global generators: the CPU's, then that of every GPU."""
+def torch_state(device: torch.device) -> list[Tensor]:
+    """Return the state of the global generators that work on ``device`` draws from: the CPU's, and a GPU's own."""
     import torch
 
-    return [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
+    return [torch.get_rng_state()] + ([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])
 
 
-def restore_torch_state(state: list[Tensor]) -> None:
+def restore_torch_state(state: list[Tensor], device: torch.device) -> None:
     """Go on where :func:`torch_state` was asked; call it inside :func:`torch_seed`, which undoes it."""
     import torch
 
     torch.set_rng_state(state[0])
-    torch.cuda.set_rng_state_all(state[1:])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state[1], device)

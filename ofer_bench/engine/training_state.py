@@ -58,7 +58,7 @@ class TrainingState:
             "beside": {name: part.state_dict() for name, part in self.beside.items()},
             "generator": self.generator.get_state(),
             "rng": self.rng.bit_generator.state,
-            "global": torch_state(),
+            "global": torch_state(self.generator.device),
             "epochs": self.epochs,
             "values": self.values,
             "best": (self.best_epochs, self.best_score, self.best),
@@ -71,6 +71,6 @@ class TrainingState:
             part.load_state_dict(state["beside"][name])
         self.generator.set_state(state["generator"])
         self.rng.bit_generator.state = state["rng"]
-        restore_torch_state(state["global"])
+        restore_torch_state(state["global"], self.generator.device)
         self.epochs, self.values = state["epochs"], state["values"]
         self.best_epochs, self.best_score, self.best = state["best"]
