@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     )
     from ofer_bench.engine.augment import random_affine, random_colour, random_erasing
     from ofer_bench.engine.notebook import load_split, load_system
-    from ofer_bench.engine.training import accuracy, apply_gradients, fit_epochs, optimiser, run_epochs
+    from ofer_bench.engine.training import Step, accuracy, fit_epochs, optimiser, run_epochs
     from ofer_bench.occlusion.patches import patch_mask_to_pixels, pixel_mask_to_patches
     from ofer_bench.plugins.options import check_known
     from ofer_bench.plugins.protocols import (
+        CheckpointSink,
         Classifier,
         Component,
         ComponentSettings,
@@ -71,10 +72,11 @@ _HOME = {
     ),
     "engine.augment": ("random_affine", "random_colour", "random_erasing"),
     "engine.notebook": ("load_split", "load_system"),
-    "engine.training": ("accuracy", "apply_gradients", "fit_epochs", "optimiser", "run_epochs"),
+    "engine.training": ("Step", "accuracy", "fit_epochs", "optimiser", "run_epochs"),
     "occlusion.patches": ("patch_mask_to_pixels", "pixel_mask_to_patches"),
     "plugins.options": ("check_known",),
     "plugins.protocols": (
+        "CheckpointSink",
         "Classifier",
         "Component",
         "ComponentSettings",

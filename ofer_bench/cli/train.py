@@ -16,6 +16,14 @@ def train(
     component: Annotated[
         list[str], typer.Argument(metavar="ID…", help="Component or system ids, e.g. hybrid or latent-ofer.")
     ],
+    stage: Annotated[
+        str | None,
+        typer.Option(
+            "--stage",
+            help="Only this stage, e.g. mae, detector, reconstruction, recognizer, or a component id; "
+            "what it stands on must be in the store.",
+        ),
+    ] = None,
     data: Annotated[str, typer.Option("--data", help="Data set to train on.")] = "ParaFace",
     profile: ProfileOption = None,
     seeds: SeedsOption = 1,
@@ -25,7 +33,10 @@ def train(
     ] = None,
     overrides: SetOption = None,
 ) -> None:
-    """Train components and what they stand on; what is in the store already is left as it is."""
+    """Train components and what they stand on; what is in the store already is left as it is.
+
+    An interrupted training goes on with the same command.
+    """
     import shutil
 
     from ofer_bench.cli.images import make_folder
@@ -34,13 +45,18 @@ def train(
     from ofer_bench.engine.execute import execute
     from ofer_bench.engine.plan import Planner, compositions
     from ofer_bench.engine.pool import WEIGHTS
+    from ofer_bench.engine.training_stages import component_of, require_upstream
     from ofer_bench.spec.datasets import load_datasets
     from ofer_bench.store.artefacts import Store
     from ofer_bench.store.location import default_store
 
     config = configure("core", [data], None, None, profile, seeds, device, overrides)
     systems = compositions()
-    names = list(dict.fromkeys(n for c in component for n in (systems[c].values() if c in systems else [c])))
+    if stage is not None:
+        chosen = [component_of(c, stage) for c in component]
+    else:
+        chosen = [n for c in component for n in (systems[c].values() if c in systems else [c])]
+    names = list(dict.fromkeys(chosen))
     blueprint = Blueprint()
     wanted: dict[str, str] = {}
     for seed in range(seeds):
@@ -48,12 +64,15 @@ def train(
         wanted.update({f"{name}-seed{seed}": planner.component(name)[0] for name in names})
     if out is not None:
         make_folder(out, "choose another folder with --out")
+    store = Store(default_store())
+    if stage is not None:
+        require_upstream(blueprint, wanted.values(), store)
     with progress_view() as view:
-        execution = execute(blueprint.plan, Store(default_store()), config.device, view)
-    for label, stage in wanted.items():
-        if stage not in execution.artefacts:
+        execution = execute(blueprint.plan, store, config.device, view)
+    for label, stage_id in wanted.items():
+        if stage_id not in execution.artefacts:
             continue
-        artefact = execution.artefacts[stage]
+        artefact = execution.artefacts[stage_id]
         typer.echo(f"{label}  {artefact.meta['parameters'] / 1e6:.2f} M parameters  {artefact.meta['weights_digest']}")
         if out is not None:
             shutil.copyfile(artefact.path / WEIGHTS, out / f"{label}.safetensors")

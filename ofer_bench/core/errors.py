@@ -64,6 +64,16 @@ class StoreError(OferBenchError):
     """An artefact that can't be written or is damaged."""
 
 
+class UpstreamMissing(OferBenchError):
+    """A training whose upstream components should be in the store and are not."""
+
+    def __init__(self, stage: str, component: str) -> None:
+        super().__init__(
+            f"{stage} is not in the store",
+            hint=f"train it first with the same options: ofer-bench train {component}; or leave out --stage",
+        )
+
+
 class PluginError(OferBenchError):
     """A plugin that can't be loaded or breaks its contract."""
 

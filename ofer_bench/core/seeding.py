@@ -10,6 +10,8 @@ from ofer_bench.core.hashing import digest
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
+    from torch import Tensor
 
 
 def derive_seed(*parts: Any) -> int:
@@ -28,7 +30,7 @@ def derive_rng(*parts: Any) -> np.random.Generator:
 def torch_seed(seed: int) -> Iterator[None]:
     """Run a block under a fixed torch seed (all devices) and restore the caller's state after it.
 
-    Weight initialisation and dropout draw from torch's global generators; this is the only place
+    Weight initialisation and dropout draw from torch's global generators; this module is the only place
     where the project touches them.
     """
     import torch
@@ -37,3 +39,19 @@ def torch_seed(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
+
+
+def torch_state(device: torch.device) -> list[Tensor]:
+    """Return the state of the global generators that work on ``device`` draws from: the CPU's, and a GPU's own."""
+    import torch
+
+    return [torch.get_rng_state()] + ([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])
+
+
+def restore_torch_state(state: list[Tensor], device: torch.device) -> None:
+    """Go on where :func:`torch_state` was asked; call it inside :func:`torch_seed`, which undoes it."""
+    import torch
+
+    torch.set_rng_state(state[0])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state[1], device)

@@ -140,8 +140,8 @@ class Card:
 
     ``kind`` is one of backbone, detector, reconstructor, classifier, system, occluder, dataset.
     ``load`` is ``"package.module:Class"``; ``requires`` names trained components handed to it as ``upstream``;
-    ``composition`` (kind system) maps detector, reconstructor, classifier to component ids; ``notes`` say what a
-    reader of its numbers should know.
+    ``composition`` (kind system) maps detector, reconstructor, classifier to component ids, ``stages`` what its paper
+    calls the stages of training; ``notes`` say what a reader of its numbers should know.
     """
 
     id: str
@@ -151,6 +151,7 @@ class Card:
     load: str | None = None
     requires: tuple[str, ...] = ()
     composition: Mapping[str, str] = field(default_factory=dict)
+    stages: Mapping[str, str] = field(default_factory=dict)
     capability: tuple[str, ...] = ()
     paper: str = ""
     fidelity: str = "from description"

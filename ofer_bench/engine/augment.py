@@ -32,7 +32,9 @@ def random_affine(
     theta[:, 1, 0], theta[:, 1, 1] = sin * flip, cos
     theta[:, 0, 2] = _uniform(n, -shift, shift, image, generator) * 2
     theta[:, 1, 2] = _uniform(n, -shift, shift, image, generator) * 2
-    grid = F.affine_grid(theta, list(image.shape), align_corners=False)
+    with torch.autocast(image.device.type, enabled=False):
+        # Mixed precision would place pixels with the eight bits of bfloat16.
+        grid = F.affine_grid(theta, list(image.shape), align_corners=False)
     return F.grid_sample(image, grid, padding_mode="border", align_corners=False)
 
 

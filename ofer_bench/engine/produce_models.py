@@ -22,6 +22,7 @@ from ofer_bench.engine.files import read_faces, read_occluded, read_unreadable
 from ofer_bench.engine.pool import ComponentRecipe, save_component
 from ofer_bench.engine.produce_data import Producer
 from ofer_bench.engine.stages import Workspace
+from ofer_bench.engine.training_log import TrainingLog
 from ofer_bench.metrics import psnr, psnr_hole, ssim, ssim_hole
 from ofer_bench.metrics.info import (
     PSNR_COMPOSITED,
@@ -36,34 +37,12 @@ from ofer_bench.plugins.protocols import Trainable
 from ofer_bench.spec.profile import Recipe
 
 
-class _Log:
-    """Training sink that keeps the log and passes progress on."""
-
-    def __init__(self, work: Workspace) -> None:
-        self.rows: list[dict[str, float]] = []
-        self._work = work
-
-    def progress(self, done: int, total: int, unit: str = "images") -> None:
-        """Pass on how much of the training is done."""
-        self._work.advance(done, total, unit)
-
-    def log(self, step: int, **values: float) -> None:
-        """Keep the values of one step."""
-        # NumPy and torch scalars are welcome; JSON knows neither, and a training must not be lost over its log.
-        self.rows.append({"step": step, **{name: float(value) for name, value in values.items()}})
-
-    @property
-    def selection(self) -> str:
-        """Which state of the component was kept; only a training that selects has a ``score`` to log."""
-        return "best validation epoch" if any("score" in row for row in self.rows) else "end of training"
-
-
 def train_producer(component: ComponentRecipe, recipe: Recipe | None, seed: int, train: str, val: str) -> Producer:
     """Train a component; one without ``fit`` keeps its initial state."""
 
     def produce(work: Workspace, folder: Path) -> Mapping[str, Any]:
         model = work.pool.build(component, seed)
-        log = _Log(work)
+        log = TrainingLog(work)
         if isinstance(model, Trainable):
             if recipe is None:
                 raise _no_recipe(component.card.id)
@@ -75,6 +54,8 @@ def train_producer(component: ComponentRecipe, recipe: Recipe | None, seed: int,
             "weights_digest": save_component(model, folder),
             "parameters": sum(p.numel() for p in model.parameters()) if isinstance(model, nn.Module) else 0,
             "selection": log.selection,
+            "precision": recipe.precision if recipe else "",
+            "resumed": log.resumed,
         }
 
     return produce

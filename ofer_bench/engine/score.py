@@ -21,6 +21,7 @@ from ofer_bench.metrics.detection import detection_metrics
 from ofer_bench.metrics.info import MetricInfo, detection_info, metric_info
 from ofer_bench.metrics.recognition import recognition_metrics
 from ofer_bench.occlusion.patches import occluded
+from ofer_bench.spec.profile import FULL_PRECISION
 from ofer_bench.stats.intervals import mean_interval, wilson_interval
 
 Row = dict[str, Any]
@@ -90,7 +91,7 @@ def _identity(config: RunConfig, outcome: Outcome, execution: Execution, run_id:
         "weights_digest": " ".join(f"{name}:{meta['weights_digest'][:12]}" for name, meta in trained.items()),
         "weights_origin": "trained by this suite from random weights",
         "device": config.device_type,
-        "precision": PRECISION,
+        "precision": _precision({component: meta["precision"] for component, meta in trained.items()}),
         "batch_size": config.profile.eval_batch_size,
     }
 
@@ -99,6 +100,14 @@ def _selection(selections: Mapping[str, str]) -> str:
     """One phrase where all components agree, else one per component."""
     distinct = list(dict.fromkeys(selections.values()))
     return distinct[0] if len(distinct) == 1 else "; ".join(f"{name}: {text}" for name, text in selections.items())
+
+
+def _precision(trained: Mapping[str, str]) -> str:
+    """The precision of what is measured, and that of trainings in another one."""
+    mixed = [
+        f"{component} trained in {name}" for component, name in trained.items() if name not in ("", FULL_PRECISION)
+    ]
+    return "; ".join([PRECISION, *mixed])
 
 
 def _values(info: MetricInfo, value: float, definition: str | None = None) -> Row:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ofer_bench.core.errors import TrainingDiverged
+from ofer_bench.core.errors import SpecError, TrainingDiverged
 from ofer_bench.core.types import FaceBatch, FaceSet, Prediction
-from ofer_bench.plugins.protocols import TrainingSink
+from ofer_bench.engine.precision import FullPrecision, choose_precision
+from ofer_bench.engine.training_state import Stateful, TrainingState
+from ofer_bench.plugins.protocols import CheckpointSink, TrainingSink
 from ofer_bench.spec.profile import Recipe
 
 GRADIENT_CLIP = 1.0
+NO_PATIENCE = "leave patience out of its recipe"
 
 
 def learning_rate(step: int, total: int, warmup: int, base: float) -> float:
@@ -52,81 +58,108 @@ def steps_per_epoch(size: int, batch_size: int) -> int:
     return full + (rest > 1 or rest == size == 1)
 
 
-def apply_gradients(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float) -> None:
-    """Take one step down ``loss`` at the learning rate ``rate``, the gradient's norm clipped to 1."""
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], GRADIENT_CLIP)
-    optimizer.step()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a training: its learning rate ``rate``, and the precision of the recipe."""
+
+    rate: float
+    precision: FullPrecision
+
+    def forward(self) -> AbstractContextManager[Any]:
+        """Return the context to compute a loss in; gradients are no part of it."""
+        return self.precision.forward_context()
+
+    def descend(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+        """Take one step down ``loss`` (a scalar), the gradient's norm clipped to 1."""
+        optimizer.zero_grad(set_to_none=True)
+        self.precision.backward(loss, None)
+        for group in optimizer.param_groups:
+            group["lr"] = self.rate
+        self.precision.unscale_gradients(optimizer)
+        nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], GRADIENT_CLIP)
+        self.precision.optimizer_step(optimizer)
 
 
 def fit_epochs(
     module: nn.Module,
     recipe: Recipe,
     size: int,
-    step: Callable[[np.ndarray, torch.Generator], Tensor],
+    loss_of: Callable[[np.ndarray, torch.Generator], Tensor],
     seed: int,
     out: TrainingSink,
     validate: Callable[[], float] | None = None,
 ) -> None:
     """Train ``module`` in place with one optimiser.
 
-    ``step`` maps the indices of a batch and a generator on the module's device to a scalar loss; the rest is as in
-    :func:`run_epochs`.
+    ``loss_of`` maps the indices of a batch and a generator on the module's device to a scalar loss, in the recipe's
+    precision; the rest is as in :func:`run_epochs`.
     """
     optimizer = optimiser(module.parameters(), recipe)
 
-    def update(index: np.ndarray, generator: torch.Generator, rate: float) -> dict[str, Tensor]:
-        loss = step(index, generator)
-        apply_gradients(optimizer, loss, rate)
+    def update(index: np.ndarray, generator: torch.Generator, step: Step) -> dict[str, Tensor]:
+        with step.forward():
+            loss = loss_of(index, generator)
+        step.descend(optimizer, loss)
         return {"loss": loss.detach()}
 
-    run_epochs(module, recipe, size, update, seed, out, validate)
+    run_epochs(module, recipe, size, update, seed, out, validate, beside={"optimizer": optimizer})
 
 
 def run_epochs(
     module: nn.Module,
     recipe: Recipe,
     size: int,
-    update: Callable[[np.ndarray, torch.Generator, float], Mapping[str, Tensor]],
+    update: Callable[[np.ndarray, torch.Generator, Step], Mapping[str, Tensor]],
     seed: int,
     out: TrainingSink,
     validate: Callable[[], float] | None = None,
+    *,
+    beside: Mapping[str, Stateful],
 ) -> None:
     """Train ``module`` in place.
 
-    ``update`` takes the indices of a batch, a generator on the module's device and the learning rate; it changes the
-    weights and returns scalars, whose means over the epoch are logged, ``loss`` among them. ``validate`` returns a
-    score (higher is better); where given, the best epoch's weights are restored at the end. Raises TrainingDiverged
-    if no epoch has a finite score, or, without ``validate``, if the last has no finite loss.
+    ``update`` takes the indices of a batch, a generator on the module's device and the step, with which it changes
+    the weights; it returns scalars, whose means over the epoch are logged, ``loss`` among them. ``beside`` is whatever
+    else it changes, optimisers above all. ``validate`` returns a score (higher is better), in float32; where given,
+    the best epoch's weights are restored at the end, and after ``recipe.patience`` epochs without a better score the
+    training ends: the learning rate, planned for ``recipe.epochs``, has then not come down to zero.
+
+    With a :class:`CheckpointSink` an interrupted training goes on after the last epoch that the sink has kept, and on
+    a CPU ends with the same weights bit for bit. Raises TrainingDiverged if no epoch has a finite score, or, without
+    ``validate``, if the last has no finite loss; SpecError for a patience without ``validate``.
     """
-    generator = torch.Generator(device=next(module.parameters()).device).manual_seed(seed)
-    rng = np.random.Generator(np.random.PCG64(seed))
+    if validate is None and recipe.patience is not None:
+        raise SpecError("recipe", f"{type(module).__name__} has no validation score to stop by", hint=NO_PATIENCE)
+    precision = choose_precision(recipe.precision, next(module.parameters()).device)
+    state = TrainingState(module, {**beside, "precision": precision}, seed)
+    keeper = out if isinstance(out, CheckpointSink) else None
+    kept = keeper.restored() if keeper else None
+    if kept is not None:
+        state.load_state_dict(kept)
     per_epoch = steps_per_epoch(size, recipe.batch_size)
     total, warmup = per_epoch * recipe.epochs, round(per_epoch * recipe.warmup_epochs)
-    best_score, best_state, done = -math.inf, None, 0
-    values: dict[str, float] = {}
-    for epoch in range(recipe.epochs):
+    while state.epochs < recipe.epochs and not state.out_of(recipe.patience):
         module.train()
         history: list[Mapping[str, Tensor]] = []
-        for index in shuffled_batches(size, recipe.batch_size, rng):
-            history.append(update(index, generator, learning_rate(done, total, warmup, recipe.lr)))
-            done += 1
-            out.progress(done * recipe.batch_size, total * recipe.batch_size)
+        for done, index in enumerate(shuffled_batches(size, recipe.batch_size, state.rng), state.epochs * per_epoch):
+            step = Step(rate=learning_rate(done, total, warmup, recipe.lr), precision=precision)
+            history.append(update(index, state.generator, step))
+            out.progress((done + 1) * recipe.batch_size, total * recipe.batch_size)
         module.eval()
-        values = {name: float(torch.stack([row[name] for row in history]).mean()) for name in history[0]}
+        state.epochs += 1
+        state.values = {name: float(torch.stack([row[name] for row in history]).mean()) for name in history[0]}
         if validate is not None:
             with torch.no_grad():
-                values["score"] = score = validate()
-            if math.isfinite(score) and score > best_score:
-                best_score = score
-                best_state = {k: v.detach().clone() for k, v in module.state_dict().items()}
-        out.log(epoch, **values)
-    if best_state is not None:
-        module.load_state_dict(best_state)
-    elif validate is not None or not math.isfinite(values["loss"]):
+                state.values["score"] = score = validate()
+            state.judge(score)
+        if state.epochs < recipe.epochs and state.out_of(recipe.patience):
+            state.values["stopped_early"] = 1.0
+        out.log(state.epochs - 1, **state.values)
+        if keeper:
+            keeper.keep(state.state_dict)
+    if state.best is not None:
+        module.load_state_dict(state.best)
+    elif validate is not None or not math.isfinite(state.values["loss"]):
         raise TrainingDiverged(type(module).__name__, f"no finite {'loss' if validate is None else 'score'}")
     module.eval()
 

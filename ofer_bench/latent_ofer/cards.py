@@ -82,6 +82,7 @@ LATENT_OFER = Card(
     version="1",
     title="Latent-OFER",
     composition={"detector": "vit-svdd", "reconstructor": "hybrid", "classifier": "latent-recognizer"},
+    stages={"mae": "face-mae", "reconstruction": "hybrid", "recognizer": "latent-recognizer"},
     paper=_PAPER,
     fidelity="reconstructed recipe",
     notes="The paper's weights are not published in a usable form; every part is trained by the suite.",

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from ofer_bench.api import (
     FaceSet,
     Recipe,
+    Step,
     TrainingSink,
-    apply_gradients,
     optimiser,
     patch_mask_to_pixels,
     random_affine,
@@ -116,22 +116,33 @@ def train_hybrid(hybrid: Hybrid, train: FaceSet, val: FaceSet, recipe: Recipe, s
     weights = LossWeights.from_extra(recipe.extra)
     for_network, for_critics = optimiser(unet.parameters(), recipe), optimiser(critics.parameters(), recipe)
 
-    def update(index: np.ndarray, generator: torch.Generator, rate: float) -> dict[str, Tensor]:
+    def update(index: np.ndarray, generator: torch.Generator, step: Step) -> dict[str, Tensor]:
         target = random_affine(train.batch(index, device).image, generator)
         holes = draw_patch_masks(len(index), hybrid.grid, generator)
         critics.requires_grad_(False)
-        made = generator_pass(hybrid, critics, target, holes)
-        loss = made.terms.total(weights)
-        apply_gradients(for_network, loss, rate)
+        with step.forward():
+            made = generator_pass(hybrid, critics, target, holes)
+            loss = made.terms.total(weights)
+        step.descend(for_network, loss)
         critics.requires_grad_(True)
-        critic_loss = critics.loss(target, made.image, made.features_real, made.features)
-        apply_gradients(for_critics, critic_loss, rate)
+        with step.forward():
+            critic_loss = critics.loss(target, made.image, made.features_real, made.features)
+        step.descend(for_critics, critic_loss)
         return {"loss": loss.detach(), "critic_loss": critic_loss.detach(), **_logged(made.terms)}
 
     def validate() -> float:
         return hole_psnr(hybrid, val, recipe.batch_size, seed)
 
-    run_epochs(unet, recipe, len(train), update, seed, out, validate)
+    run_epochs(
+        unet,
+        recipe,
+        len(train),
+        update,
+        seed,
+        out,
+        validate,
+        beside={"critics": critics, "for_network": for_network, "for_critics": for_critics},
+    )
 
 
 @torch.no_grad()

@@ -148,7 +148,8 @@ class FaceMAE(nn.Module):
             allowed = torch.cat([torch.ones_like(padding[:, :1]), ~padding], dim=1)[:, None, None]
         encoded = self.decoder_embed(self._encode_tokens(tokens, allowed))
         width = encoded.shape[2]
-        blank = self.mask_token.expand(*mask.shape, width)
+        # In mixed precision the encoder's output is narrower than the parameter, and scatter takes one type.
+        blank = self.mask_token.to(encoded.dtype).expand(*mask.shape, width)
         placed = blank.scatter(1, kept.expand(-1, -1, width), encoded[:, 1:])
         full = torch.where(mask[:, :, None], blank, placed) + self.decoder_position
         full = torch.cat([encoded[:, :1], full], dim=1)

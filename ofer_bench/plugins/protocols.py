@@ -84,6 +84,22 @@ class TrainingSink(Protocol):
 
 
 @runtime_checkable
+class CheckpointSink(TrainingSink, Protocol):
+    """A sink that also keeps what an interrupted training needs to go on; the harness gives one to ``fit``.
+
+    Training loops of :mod:`ofer_bench.api` use it by themselves.
+    """
+
+    def restored(self) -> Mapping[str, Any] | None:
+        """Return what an earlier attempt has kept, its tensors on the CPU, or None; a loop asks once, at its start."""
+        ...
+
+    def keep(self, state: Callable[[], Mapping[str, Any]]) -> None:
+        """Offer the state (tensors and plain values) after a whole epoch; ``state`` is called if it is time."""
+        ...
+
+
+@runtime_checkable
 class Component(Protocol):
     """Anything with learned state and a device."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+FULL_PRECISION = "32-true"
 
 
 class _Strict(BaseModel):
@@ -12,7 +14,12 @@ class _Strict(BaseModel):
 
 
 class Recipe(_Strict):
-    """How a component is trained. ``extra`` holds what only that component understands."""
+    """How a component is trained.
+
+    ``patience`` ends the training after that many epochs without a better validation score; the learning rate is
+    planned for all ``epochs``, so it should be generous. ``precision`` is that of losses and gradients alone: weights,
+    validation and everything measured are in float32. ``extra`` holds what only that component understands.
+    """
 
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
@@ -20,6 +27,8 @@ class Recipe(_Strict):
     weight_decay: float = Field(default=0.05, ge=0)
     warmup_epochs: float = Field(default=1.0, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    patience: int | None = Field(default=None, ge=1)
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     extra: dict[str, Any] = Field(default_factory=dict)
 
 

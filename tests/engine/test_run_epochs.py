@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ofer_bench.core.errors import TrainingDiverged
-from ofer_bench.engine.training import apply_gradients, fit_epochs, learning_rate, run_epochs
+from ofer_bench.engine.precision import FullPrecision
+from ofer_bench.engine.training import Step, fit_epochs, learning_rate, run_epochs
 from ofer_bench.spec.profile import Recipe
 
 
@@ -29,7 +30,8 @@ def test_the_rate_reaches_every_group_and_gradients_are_clipped() -> None:
     module = nn.Linear(2, 2)
     optimizer = torch.optim.SGD([{"params": [module.weight]}, {"params": [module.bias]}], lr=9.0)
     before = [p.detach().clone() for p in module.parameters()]
-    apply_gradients(optimizer, 100 * sum((p.sum() for p in module.parameters()), torch.zeros(())), 0.5)
+    loss = 100 * sum((p.sum() for p in module.parameters()), torch.zeros(()))
+    Step(rate=0.5, precision=FullPrecision()).descend(optimizer, loss)
     step = torch.cat([(a - b).flatten() for a, b in zip(before, module.parameters(), strict=True)])
     torch.testing.assert_close(step, torch.full((6,), 0.5 / math.sqrt(6)), atol=1e-5, rtol=0)
 
@@ -37,11 +39,11 @@ def test_the_rate_reaches_every_group_and_gradients_are_clipped() -> None:
 def test_an_update_gets_the_rate_of_its_step_and_its_values_are_averaged() -> None:
     module, sink, rates = nn.Linear(1, 1), Sink(), []
 
-    def update(index: np.ndarray, generator: torch.Generator, rate: float) -> dict[str, Tensor]:
-        rates.append(rate)
+    def update(index: np.ndarray, generator: torch.Generator, step: Step) -> dict[str, Tensor]:
+        rates.append(step.rate)
         return {"loss": torch.tensor(float(len(rates))), "other": torch.tensor(-float(len(rates)))}
 
-    run_epochs(module, Recipe(epochs=2, batch_size=4, lr=0.1, warmup_epochs=0.5), 8, update, 0, sink)
+    run_epochs(module, Recipe(epochs=2, batch_size=4, lr=0.1, warmup_epochs=0.5), 8, update, 0, sink, beside={})
     assert rates == [learning_rate(step, 4, 1, 0.1) for step in range(4)]
     assert sink.rows == [{"loss": 1.5, "other": -1.5}, {"loss": 3.5, "other": -3.5}]
 

@@ -1,10 +1,13 @@
 """Which face, real or restored, goes where in the losses of the hybrid network."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from ofer_bench.api import Recipe, patch_mask_to_pixels
+from ofer_bench.engine import training_log
 from ofer_bench.latent_ofer import hybrid_training
 from ofer_bench.latent_ofer.hybrid import HybridReconstructor
 from ofer_bench.latent_ofer.hybrid_training import FEATURE_STAGE, Critics, generator_pass
@@ -124,3 +127,46 @@ def test_loss_weights_decide_what_is_learned(tiny, upstream, term):
 
     assert not trained(NO_LOSS)
     assert trained({**NO_LOSS, term: 1.0})
+
+
+def test_an_interrupted_training_goes_on_with_both_optimisers(tiny, upstream, tmp_path, monkeypatch):
+    def trained(name, scores):
+        left = iter(scores)
+
+        def score(*given):
+            value = next(left)
+            if value is None:
+                raise KeyboardInterrupt
+            return value
+
+        monkeypatch.setattr(hybrid_training, "hole_psnr", score)
+        torch.manual_seed(0)
+        hybrid = HybridReconstructor(tiny.settings("hybrid"), upstream)
+        work = SimpleNamespace(scratch=tmp_path / name, advance=lambda done, total, unit: None)
+        log = training_log.TrainingLog(work)
+        hybrid.fit(tiny.faces(16, 0), tiny.faces(8, 1), Recipe(epochs=4, batch_size=8, lr=1e-3), 5, log)
+        return hybrid.state_dict(), log.rows
+
+    monkeypatch.setattr(training_log, "CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr(training_log, "CHECKPOINT_COST", float("inf"))
+    # The best epoch is in turn the last, and one from before the interruption.
+    for scores in ([1.0, 2.0, 3.0, 4.0], [1.0, 5.0, 3.0, 4.0]):
+        whole, rows = trained(f"whole{scores[1]}", scores)
+        with pytest.raises(KeyboardInterrupt):
+            trained(f"cut{scores[1]}", [*scores[:2], None])
+        resumed, log = trained(f"cut{scores[1]}", scores[2:])
+        assert all(torch.equal(whole[name], value) for name, value in resumed.items())
+        assert log == rows
+
+
+def test_mixed_precision_changes_little(tiny, upstream):
+    def trained(precision):
+        torch.manual_seed(0)
+        hybrid, log = HybridReconstructor(tiny.settings("hybrid"), upstream), tiny.log()
+        recipe = Recipe(epochs=2, batch_size=8, lr=1e-3, precision=precision)
+        hybrid.fit(tiny.faces(16, 0), tiny.faces(8, 1), recipe, 5, log)
+        return log.rows[-1]
+
+    exact, mixed = trained("32-true"), trained("bf16-mixed")
+    assert mixed != exact
+    assert mixed == pytest.approx(exact, rel=0.05)

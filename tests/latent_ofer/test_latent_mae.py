@@ -126,3 +126,16 @@ def test_training_lowers_the_loss_and_repeats(tiny):
     assert log.rows[-1]["score"] > 0.7 * log.rows[0]["score"]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert not any("position" in name for name in states[0])
+
+
+def test_mixed_precision_changes_little(tiny):
+    def trained(precision):
+        torch.manual_seed(0)
+        mae, log = FaceMAE(tiny.settings("face-mae"), {}), tiny.log()
+        recipe = Recipe(epochs=2, batch_size=8, lr=1e-3, precision=precision)
+        mae.fit(tiny.faces(16, 0), tiny.faces(8, 1), recipe, 0, log)
+        return log.rows[-1]
+
+    exact, mixed = trained("32-true"), trained("bf16-mixed")
+    assert mixed != exact
+    assert mixed == pytest.approx(exact, rel=0.02)

@@ -29,7 +29,7 @@ def test_the_systems_of_the_first_path_are_registered() -> None:
 @pytest.mark.parametrize("entry", registry().entries.values(), ids=lambda e: e.card.id)
 def test_every_card_loads_a_class_of_its_kind(entry: discovery.Registered) -> None:
     card = entry.card
-    for needed in (*card.requires, *card.composition.values()):
+    for needed in (*card.requires, *card.composition.values(), *card.stages.values()):
         registry().card(needed)
     if card.load is None:
         assert card.composition
