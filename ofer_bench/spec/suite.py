@@ -128,8 +128,9 @@ class SystemSpec(_Strict):
 
     @property
     def parts(self) -> dict[str, str]:
-        """Names of the components by kind."""
-        return self.model_dump(include={"detector", "reconstructor", "classifier"}, exclude_none=True)
+        """Names of the components by kind, in the order in which they work."""
+        named = {"detector": self.detector, "reconstructor": self.reconstructor, "classifier": self.classifier}
+        return {kind: name for kind, name in named.items() if name is not None}
 
     @property
     def recorded(self) -> dict[str, str]:
