@@ -54,7 +54,7 @@ def configure(
     chosen = load_suite(suite)
     for name in system:
         if name not in chosen.systems:
-            registry().card(name, kind=("system", "classifier"))
+            registry().card(chosen.component_of(name), kind=("system", "classifier"))
     datasets = tuple(data or ["ParaFace"])
     sets = load_datasets().datasets
     known = [n for d in datasets for n in (d, *chosen.split_families(d, sets))]

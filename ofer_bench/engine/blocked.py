@@ -7,6 +7,7 @@ from typing import Any
 
 from ofer_bench.engine.config import RunConfig, system_spec
 from ofer_bench.engine.plan import compositions
+from ofer_bench.spec.suite import ORACLE
 
 HEADLINE = {"detection": "patch_auroc", "reconstruction": "psnr", "recognition": "accuracy"}
 """The metric that stands for a task where there is no number."""
@@ -37,13 +38,13 @@ def _contests(config: RunConfig) -> Iterator[tuple[str, Mapping[str, str], list[
             yield "detection", {"detector": detector}, suite.detection.families
     if suite.reconstruction:
         for reconstructor in suite.reconstruction.reconstructors:
-            oracle = {"detector": "oracle", "reconstructor": reconstructor}
+            oracle = {"detector": ORACLE, "reconstructor": reconstructor}
             yield "reconstruction", oracle, suite.reconstruction.families
             judged = {**oracle, "classifier": suite.reconstruction.classifier}
             yield "recognition", judged, suite.reconstruction.families
     if suite.recognition:
         for system in suite.recognition.systems:
-            parts = system_spec(suite, system, compositions()).model_dump(exclude_none=True)
+            parts = system_spec(suite, system, compositions()).recorded
             yield "recognition", {"system": system, **parts}, ["", *suite.recognition.families]
 
 

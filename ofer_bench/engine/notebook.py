@@ -61,7 +61,7 @@ def _plan_system(
     blueprint = Blueprint()
     planner = Planner(config, data, load_datasets(), seed, blueprint)
     spec = system_spec(config.suite, system_id, compositions())
-    return blueprint, {kind: planner.component(name) for kind, name in spec.model_dump().items() if name is not None}
+    return blueprint, {kind: planner.component(name) for kind, name in spec.parts.items()}
 
 
 def load_split(name: str, profile: str | None = None, device: str | None = None, *, data: str = "ParaFace") -> FaceSet:

@@ -16,13 +16,15 @@ from ofer_bench.engine.produce_models import (
     detect_producer,
     predict_producer,
     reconstruct_producer,
+    threshold_producer,
     train_producer,
 )
+from ofer_bench.engine.variants import configured
 from ofer_bench.plugins.discovery import COMPONENT_KINDS, load_class, registry
 from ofer_bench.plugins.protocols import RELEVANCE, WHITE_BOX, Fingerprinted
 from ofer_bench.plugins.source import source_digest
 from ofer_bench.spec.datasets import Datasets
-from ofer_bench.spec.suite import OcclusionSpec
+from ofer_bench.spec.suite import ORACLE, OcclusionSpec
 
 PRECISION = "fp32"
 
@@ -50,16 +52,20 @@ class Planner:
         params = {"reader": _identity(card), "part": reader.fingerprint(part), "device": self.config.device_type}
         return self.plan.add(stage_id, "split", params, (), split_producer(card, reader, part))
 
-    def component(self, component_id: str) -> tuple[str, ComponentRecipe]:
-        """Plan training a component and everything it stands on."""
-        stage_id = f"train/{self.train_data}/{component_id}/seed{self.seed}"
+    def component(self, name: str) -> tuple[str, ComponentRecipe]:
+        """Plan training a component, or a variant of one, and everything it stands on."""
+        variant = self.config.suite.variants.get(name)
+        if variant is not None and not variant.trained_apart:
+            return self.component(variant.of)
+        stage_id = f"train/{self.train_data}/{name}/seed{self.seed}"
         if stage_id in self.blueprint.recipes:
             return stage_id, self.blueprint.recipes[stage_id]
-        card = registry().card(component_id, kind=COMPONENT_KINDS)
-        upstream = {name: self.component(name) for name in card.requires}
-        recipe = ComponentRecipe(card, self.config.profile, upstream)
-        profile = self.config.profile.components.get(component_id)
-        training = profile.recipe if profile else None
+        card = registry().card(self.config.suite.component_of(name), kind=COMPONENT_KINDS)
+        chosen = variant.upstream if variant is not None else {}
+        upstream = {required: self.component(chosen.get(required, required)) for required in card.requires}
+        settings = configured(self.config.suite, self.config.profile, name)
+        recipe = ComponentRecipe(card, self.config.profile, upstream, settings)
+        training = settings.recipe
         train, val = self.split("train"), self.split("val")
         params = {
             "component": _identity(card),
@@ -196,11 +202,24 @@ class Planner:
 
     def detect(self, detector: str, cell: CellInfo) -> str:
         """Plan patch detection on a cell."""
+        variant = self.config.suite.variants.get(detector)
+        if variant is not None and variant.false_alarms is not None:
+            return self._detect_at(variant.false_alarms, detector, variant.of, cell)
+        return self._detect(detector, Cell(cell.split_stage, cell.occlude_stage), cell.id)
+
+    def _detect(self, detector: str, faces: Cell, place: str) -> str:
         stage, recipe = self.component(detector)
-        faces = Cell(cell.split_stage, cell.occlude_stage)
         producer = detect_producer(faces, stage, recipe, self.config.profile.eval_batch_size)
         inputs = (*faces.stages, stage)
-        return self.plan.add(self._on("detect", detector, cell), "detect", self._numerics(), inputs, producer)
+        return self.plan.add(self._on("detect", detector, place), "detect", self._numerics(), inputs, producer)
+
+    def _detect_at(self, false_alarms: float, name: str, detector: str, cell: CellInfo) -> str:
+        """Plan another threshold on the scores that ``detector`` gives; no model is needed for it."""
+        scored = self.detect(detector, cell)
+        validation = self._detect(detector, Cell(self.split("val"), None), self._cell_id("validation"))
+        producer = threshold_producer(scored, validation, false_alarms)
+        params = {"false_alarms": false_alarms}
+        return self.plan.add(self._on("detect", name, cell.id), "detect", params, (scored, validation), producer)
 
     def reconstruct(self, reconstructor: str, cell: CellInfo, *, detector: str | None, tau: float = 0.0) -> str:
         """Plan reconstruction of a cell, under the masks of ``detector`` or the true ones."""
@@ -210,10 +229,10 @@ class Planner:
         producer = reconstruct_producer(
             faces, stage, recipe, self.config.profile.eval_batch_size, detected=detected, tau=tau
         )
-        name = f"{detector or 'oracle'}+{reconstructor}"
+        name = f"{detector or (f'{ORACLE}@{tau:g}' if tau else ORACLE)}+{reconstructor}"
         inputs = (*faces.stages, stage, *((detected,) if detected else ()))
         params = {"tau": None if detected else tau, **self._numerics()}
-        return self.plan.add(self._on("reconstruct", name, cell), "reconstruct", params, inputs, producer)
+        return self.plan.add(self._on("reconstruct", name, cell.id), "reconstruct", params, inputs, producer)
 
     def predict(self, classifier: str, cell: CellInfo, *, restored: str | None, name: str) -> str:
         """Plan recognition of a cell as it is, or after the reconstruction stage ``restored``."""
@@ -221,10 +240,10 @@ class Planner:
         faces = Cell(cell.split_stage, cell.occlude_stage)
         producer = predict_producer(faces, stage, recipe, self.config.profile.eval_batch_size, restored=restored)
         inputs = (*faces.stages, stage, *((restored,) if restored else ()))
-        return self.plan.add(self._on("predict", name, cell), "predict", self._numerics(), inputs, producer)
+        return self.plan.add(self._on("predict", name, cell.id), "predict", self._numerics(), inputs, producer)
 
-    def _on(self, kind: str, name: str, cell: CellInfo) -> str:
-        return f"{kind}/{name}/{cell.id}/seed{self.seed}"
+    def _on(self, kind: str, name: str, place: str) -> str:
+        return f"{kind}/{name}/{place}/seed{self.seed}"
 
     def _cell_id(self, label: str) -> str:
         return label if len(self.config.datasets) == 1 else f"{self.data}-{label}"

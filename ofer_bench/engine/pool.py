@@ -14,7 +14,7 @@ from ofer_bench.core.seeding import torch_seed
 from ofer_bench.core.types import Card
 from ofer_bench.plugins.discovery import load_class
 from ofer_bench.plugins.protocols import ComponentSettings
-from ofer_bench.spec.profile import Profile
+from ofer_bench.spec.profile import ComponentProfile, Profile
 
 WEIGHTS = "weights.safetensors"
 
@@ -43,12 +43,21 @@ class ComponentPool:
 
 
 class ComponentRecipe:
-    """How to build one component: card, sizes, and the training stages of what it stands on."""
+    """How to build one component: card, sizes, and the training stages of what it stands on.
 
-    def __init__(self, card: Card, profile: Profile, upstream: Mapping[str, tuple[str, ComponentRecipe]]) -> None:
+    ``component`` holds settings in place of those that the profile has for it.
+    """
+
+    def __init__(
+        self,
+        card: Card,
+        profile: Profile,
+        upstream: Mapping[str, tuple[str, ComponentRecipe]],
+        component: ComponentProfile | None = None,
+    ) -> None:
         self.card = card
         self.upstream = upstream
-        component = profile.components.get(card.id)
+        component = component or profile.components.get(card.id)
         self.settings = ComponentSettings(
             image_size=profile.image_size,
             patch_size=profile.patch_size,

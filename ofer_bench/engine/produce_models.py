@@ -124,21 +124,44 @@ def detect_producer(cell: Cell, stage: str, detector: ComponentRecipe, batch_siz
     return produce
 
 
+def threshold_producer(scored: str, validation: str, false_alarms: float) -> Producer:
+    """Take the scores of the detect stage ``scored`` at another threshold.
+
+    Patches are occluded whose score exceeds the (1 - ``false_alarms``) quantile of the scores that the detect stage
+    ``validation`` gave unoccluded faces: a rule for any detector, whatever the scale and sign of its scores.
+    """
+
+    def produce(work: Workspace, folder: Path) -> Mapping[str, Any]:
+        faces = work.artefact(scored).path
+        threshold = float(np.quantile(np.load(work.artefact(validation).path / "score.npy"), 1.0 - false_alarms))
+        score = np.load(faces / "score.npy")
+        np.save(folder / "score.npy", score)
+        np.save(folder / "mask_patch.npy", score > threshold)
+        np.save(folder / "coverage.npy", np.load(faces / "coverage.npy"))
+        return {"threshold": threshold}
+
+    return produce
+
+
 def reconstruct_producer(
     cell: Cell, stage: str, reconstructor: ComponentRecipe, batch_size: int, *, detected: str | None, tau: float
 ) -> Producer:
     """Restore a cell under the detected masks, or under the true ones (patches that are :func:`occluded`
     at ``tau``).
 
-    Under the true masks only the truly occluded pixels are taken from the restored image, and quality is measured.
+    Under the true masks only the truly occluded pixels are taken from the restored image, and quality is measured;
+    SpecError for faces that have none.
     """
 
     def produce(work: Workspace, folder: Path) -> Mapping[str, Any]:
+        faces = cell.open(work)
+        if detected is None and faces.occluded is None:
+            raise _no_true_masks(cell)
         model = work.pool.get(stage, reconstructor)
         masks = np.load(work.artefact(detected).path / "mask_patch.npy") if detected else None
         raw, composited, quality = [], [], []
         start = 0
-        for batch in _batches(cell.open(work), batch_size, work):
+        for batch in _batches(faces, batch_size, work):
             truth = _true_mask(batch)
             if masks is None:
                 hole = pixel_mask_to_patches(truth, reconstructor.settings.patch_size, tau)
@@ -162,6 +185,14 @@ def reconstruct_producer(
         return {}
 
     return produce
+
+
+def _no_true_masks(cell: Cell) -> SpecError:
+    return SpecError(
+        cell.split,
+        "these faces have no true masks to reconstruct under",
+        hint="ask for detected masks there: leave the family out of this suite's reconstruction and oracle systems",
+    )
 
 
 def _quality(batch: FaceBatch, image: Tensor, composited: Tensor, occluded: Tensor) -> dict[str, Tensor]:

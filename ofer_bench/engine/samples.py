@@ -104,7 +104,9 @@ def _reconstructions(
             after = [
                 o
                 for o in outcomes
-                if o.kind == "recognition" and o.detector == "oracle" and o.reconstructor == outcome.reconstructor
+                if o.kind == "recognition"
+                and not o.system
+                and (o.detector, o.reconstructor) == (outcome.detector, outcome.reconstructor)
             ]
             columns.append((outcome.reconstructor, image, _predicted(execution, after[0], rows) if after else None))
     return columns

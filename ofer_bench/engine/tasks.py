@@ -8,8 +8,9 @@ from ofer_bench.core.errors import DatasetMissing, SpecError
 from ofer_bench.engine.blueprint import Blueprint, CellInfo, Outcome
 from ofer_bench.engine.config import RunConfig, system_spec
 from ofer_bench.engine.plan import Planner, compositions
+from ofer_bench.engine.variants import check_variants
 from ofer_bench.spec.datasets import Datasets
-from ofer_bench.spec.suite import RecognitionTask
+from ofer_bench.spec.suite import ORACLE, RecognitionTask
 
 
 def plan_run(config: RunConfig, datasets: Datasets) -> Blueprint:
@@ -18,6 +19,7 @@ def plan_run(config: RunConfig, datasets: Datasets) -> Blueprint:
     Of several data sets one that is missing is blocked and stays visible, and none of its stages is planned;
     DatasetMissing is raised when none is there.
     """
+    check_variants(config.suite)
     blueprint = Blueprint()
     for data in config.datasets:
         own = Blueprint()
@@ -90,13 +92,13 @@ def _plan_reconstruction(planner: Planner, reconstructor: str, cell: CellInfo) -
     identity: dict[str, Any] = {
         "cell": cell,
         "seed": planner.seed,
-        "detector": "oracle",
+        "detector": ORACLE,
         "reconstructor": reconstructor,
     }
     planner.blueprint.outcomes.append(
         Outcome(kind="reconstruction", stage=restored, components=planner.trained(reconstructor), **identity)
     )
-    name = f"oracle+{reconstructor}+{task.classifier}"
+    name = f"{ORACLE}+{reconstructor}+{task.classifier}"
     predicted = planner.predict(task.classifier, cell, restored=restored, name=name)
     planner.blueprint.outcomes.append(
         Outcome(
@@ -112,19 +114,18 @@ def _plan_reconstruction(planner: Planner, reconstructor: str, cell: CellInfo) -
 def _plan_system(planner: Planner, system: str, cell: CellInfo) -> None:
     spec = system_spec(planner.config.suite, system, compositions())
     restored = None
-    if spec.reconstructor:
-        restored = planner.reconstruct(spec.reconstructor, cell, detector=spec.detector)
-    components = [name for name in (spec.detector, spec.reconstructor, spec.classifier) if name]
+    # The data set's own faces count as unoccluded, here as everywhere: an oracle finds nothing to restore there.
+    unoccluded = cell.occlude_stage is None and cell.split_stage == planner.split("test")
+    if spec.reconstructor and not (spec.mask == ORACLE and unoccluded):
+        restored = planner.reconstruct(spec.reconstructor, cell, detector=spec.detector, tau=spec.tau)
     planner.blueprint.outcomes.append(
         Outcome(
             kind="recognition",
             stage=planner.predict(spec.classifier, cell, restored=restored, name=system),
             cell=cell,
             seed=planner.seed,
-            components=planner.trained(*components),
+            components=planner.trained(*spec.parts.values()),
             system=system,
-            detector=spec.detector or "",
-            reconstructor=spec.reconstructor or "",
-            classifier=spec.classifier,
+            **spec.recorded,
         )
     )

@@ -53,7 +53,9 @@ def _write(run: RunFiles, layout: ReportLayout, out: Path) -> Path:
     items = []
     for definition in load_definitions(layout):
         if isinstance(definition, TableDefinition):
-            items.append(_table_item(tabulate(definition, run.records, reported, layout), out))
+            table = tabulate(definition, run.records, reported, layout)
+            if table.measured or not definition.optional:
+                items.append(_table_item(table, out))
         else:
             items.append(_figure_item(definition, run, layout, out, inputs))
     index = out / "index.html"

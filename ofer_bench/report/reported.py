@@ -28,7 +28,6 @@ class _Vocabulary(BaseModel):
 
     components: dict[str, str]
     ids: dict[str, str]
-    settings: dict[str, dict[str, str]]
     compositions: dict[str, dict[str, str]]
     occluders: dict[str, str]
 
@@ -76,8 +75,6 @@ def reported_records() -> pd.DataFrame:
 
 def _identity(vocabulary: _Vocabulary, table: str, system: str, note: str) -> dict[str, str]:
     """Say which component or system a printed row name stands for."""
-    if table in vocabulary.settings:
-        return {**vocabulary.settings[table], "note": f"{system}; {note}"}
     opening, _, classifier = system.partition("+")
     if opening in vocabulary.compositions:
         return {**vocabulary.compositions[opening], "classifier": classifier, "note": note}

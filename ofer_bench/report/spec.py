@@ -71,7 +71,8 @@ class _Definition(_Strict):
 class TableDefinition(_Definition):
     """A table; ``summary`` puts it on the terminal at the end of a run.
 
-    ``sizes`` maps published splits to the sample counts they may have, for the granularity check.
+    An ``optional`` one is left out of the report of a run that measured nothing of it. ``sizes`` maps published
+    splits to the sample counts they may have, for the granularity check.
     """
 
     kind: Literal["table"]
@@ -83,6 +84,7 @@ class TableDefinition(_Definition):
     published: list[PublishedSpec] = Field(default_factory=list)
     sizes: dict[str, list[int]] = Field(default_factory=dict)
     summary: bool = False
+    optional: bool = False
 
 
 class CurveDefinition(_Definition):

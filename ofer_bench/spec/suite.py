@@ -83,17 +83,69 @@ def _short(value: Any) -> str:
     return PurePath(value).name if isinstance(value, str) else str(value)
 
 
+class VariantSpec(_Strict):
+    """The registered component ``of`` with other settings, under a name of its own.
+
+    ``model`` and ``extra`` (of the recipe) are laid over those of the profile, nested mappings key by key.
+    ``upstream`` maps a component that it stands on to a variant of that one. ``false_alarms`` in (0,1), for a
+    detector as it is: its threshold becomes the score that this share of unoccluded validation patches exceeds.
+    """
+
+    of: str
+    model: dict[str, Any] = Field(default_factory=dict)
+    extra: dict[str, Any] = Field(default_factory=dict)
+    upstream: dict[str, str] = Field(default_factory=dict)
+    false_alarms: float | None = Field(default=None, gt=0, lt=1)
+
+    @property
+    def trained_apart(self) -> bool:
+        """Whether it has a training of its own."""
+        return bool(self.model or self.extra or self.upstream)
+
+    @model_validator(mode="after")
+    def _either_retrained_or_rethresholded(self) -> VariantSpec:
+        if self.false_alarms is not None and self.trained_apart:
+            raise ValueError("false_alarms belong to a detector as it is, without model, extra and upstream")
+        return self
+
+
+ORACLE = "oracle"
+"""What stands for the detector, in records too, where the true mask is given."""
+
+
 class SystemSpec(_Strict):
-    """A composition detector x reconstructor x classifier; without a reconstructor faces are classified as they are."""
+    """A composition detector x reconstructor x classifier; without a reconstructor faces are classified as they are.
+
+    With ``mask: oracle`` the reconstructor gets the true mask in place of a detector's, as in
+    :class:`ReconstructionTask`: the patches covered from ``tau`` on, of which the truly occluded pixels are replaced.
+    """
 
     classifier: str
     detector: str | None = None
     reconstructor: str | None = None
+    mask: Literal["detected", "oracle"] = "detected"
+    tau: float = Field(default=0.0, ge=0, le=1)
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """Names of the components by kind, in the order in which they work."""
+        named = {"detector": self.detector, "reconstructor": self.reconstructor, "classifier": self.classifier}
+        return {kind: name for kind, name in named.items() if name is not None}
+
+    @property
+    def recorded(self) -> dict[str, str]:
+        """Identity of the system's rows in records."""
+        return self.parts | ({"detector": ORACLE} if self.mask == ORACLE else {})
 
     @model_validator(mode="after")
-    def _pair(self) -> SystemSpec:
-        if (self.detector is None) != (self.reconstructor is None):
-            raise ValueError("detector and reconstructor go together")
+    def _complete(self) -> SystemSpec:
+        if self.mask == ORACLE:
+            if self.detector is not None or self.reconstructor is None:
+                raise ValueError("mask: oracle needs a reconstructor and leaves nothing to a detector")
+        elif (self.detector is None) != (self.reconstructor is None):
+            raise ValueError("detector and reconstructor go together, unless the mask is given (mask: oracle)")
+        elif self.tau:
+            raise ValueError("tau belongs to mask: oracle")
         return self
 
 
@@ -129,12 +181,16 @@ class RecognitionTask(_Strict):
 
 
 class Suite(_Strict):
-    """A versioned list of tasks. The version is part of every seed: it stands for comparability."""
+    """A versioned list of tasks. The version is part of every seed: it stands for comparability.
+
+    ``variants`` may stand wherever a detector, reconstructor or classifier is named.
+    """
 
     name: str
     version: str
     title: str
     reference: str = "resnet18"
+    variants: dict[str, VariantSpec] = Field(default_factory=dict)
     systems: dict[str, SystemSpec] = Field(default_factory=dict)
     occlusions: dict[str, OcclusionSpec]
     detection: DetectionTask | None = None
@@ -150,6 +206,24 @@ class Suite(_Strict):
                 if name not in self.occlusions:
                     raise ValueError(f"task names the unknown occlusion {name!r}; known: {', '.join(self.occlusions)}")
         return self
+
+    @model_validator(mode="after")
+    def _variants_apart(self) -> Suite:
+        for name, variant in self.variants.items():
+            if name in self.systems:
+                raise ValueError(f"{name!r} is the name of a system and of a variant")
+            for component, chosen in variant.upstream.items():
+                known = [other for other, spec in self.variants.items() if spec.of == component]
+                if chosen not in known:
+                    raise ValueError(
+                        f"variant {name!r}: upstream {chosen!r} is no variant of {component}; "
+                        f"known: {', '.join(known) or '(none)'}"
+                    )
+        return self
+
+    def component_of(self, name: str) -> str:
+        """Return the component that a variant is one of; other names stand for themselves."""
+        return self.variants[name].of if name in self.variants else name
 
     def split_families(self, data: str, known: Collection[str] = ()) -> dict[str, str]:
         """Return the splits that the families of a run on ``data`` give, each with the first family that gives it.

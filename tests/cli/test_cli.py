@@ -174,6 +174,23 @@ def test_occlude_of_an_empty_folder(tmp_path: Path, store_dir: Path) -> None:
     assert "holds no images" in result.stderr
 
 
+def test_one_system_of_a_suite_may_be_its_own_composition_or_variant() -> None:
+    from ofer_bench.cli.options import configure
+    from ofer_bench.core.errors import UnknownName
+
+    def only(suite: str, name: str) -> list[str]:
+        recognition = configure(suite, None, None, [name], "quick", 1, "cpu", None).suite.recognition
+        assert recognition is not None
+        return recognition.systems
+
+    assert only("ablation-table10", "recon/cnn") == ["recon/cnn"]
+    assert only("ablation-table10", "cnn") == ["cnn"]
+    with pytest.raises(UnknownName):
+        only("core", "cnn")
+    with pytest.raises(UnknownName):
+        only("ablation-lambda-sc", "lambda_sc=1")
+
+
 def test_a_name_given_twice_stands_for_one() -> None:
     from ofer_bench.cli.options import configure
 

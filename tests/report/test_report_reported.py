@@ -36,6 +36,8 @@ def test_every_published_value_is_a_record_with_its_citation() -> None:
         ("table7", "system", "ran", "parameters", "", 300.0),
         ("table8", "reconstructor", "conventional", "psnr", "RAF-DB irregular masks", 26.36),
         ("table9", "reconstructor", "csa", "accuracy", "RAF-DB irregular masks", 71.6),
+        ("table10", "system", "no-recon/cnn+full-latent", "accuracy", "Syn-KDEF", 76.5),
+        ("supp-table1", "reconstructor", "lambda_sc=0.1", "accuracy", "RAF-DB grad-occlusion", 79.2),
         ("supp-table2", "classifier", "eac", "accuracy", "Syn-KDEF", 85.6),
     ],
 )

@@ -10,6 +10,7 @@ from ofer_bench.report.cells import FootnoteBook, cell_of
 from ofer_bench.report.granularity_notes import granularity_notes
 from ofer_bench.report.ranking import tied_with_best
 from ofer_bench.report.records import base_dataset, matches
+from ofer_bench.report.reported import citation
 from ofer_bench.report.spec import ColumnSpec, TableDefinition, load_definitions, load_layout
 from ofer_bench.report.table import Cell
 from tests.report.tables import DEFINITIONS, LAYOUT, REPORTED, records, section, table
@@ -55,11 +56,8 @@ def test_a_table_without_records_says_so() -> None:
 def test_every_published_number_of_a_table_is_printed(name: str) -> None:
     made, definition = table(name), DEFINITIONS[name]
     assert isinstance(definition, TableDefinition)
-    cited = {f"table{p.table.removeprefix('table')}" for p in definition.published}
-    wanted = sorted(
-        float(r["value"]) for r in REPORTED if f"table{str(r['citation']).rpartition(' ')[2]}" in cited
-        and "Supplement" not in str(r["citation"])
-    )  # fmt: skip
+    cited = {citation(p.table) for p in definition.published}
+    wanted = sorted(float(r["value"]) for r in REPORTED if r["citation"] in cited)
     differences = {c.id for c in definition.columns if c.difference}
     shown = sorted(
         cell.value

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from pydantic import ValidationError
 
 from ofer_bench.core.errors import SpecError, UnknownName
 from ofer_bench.engine.config import load_profile, load_suite, restrict, system_spec
+from ofer_bench.engine.variants import check_variants
 from ofer_bench.plugins.discovery import BUILT_IN, COMPONENT_KINDS, load_class, registry
 from ofer_bench.spec.datasets import Datasets, load_datasets
 from ofer_bench.spec.profile import Profile
@@ -96,12 +98,18 @@ def test_shipped_suites_name_registered_plugins_only(name: str) -> None:
     for occlusion in suite.occlusions.values():
         if occlusion.occluder:
             found.card(occlusion.occluder, kind="occluder")
-    assert suite.recognition is not None
-    for system in suite.recognition.systems:
-        found.card(system, kind=("system", "classifier"))
-    assert suite.detection is not None
-    for detector in suite.detection.detectors:
-        found.card(detector, kind="detector")
+    check_variants(suite)
+    parts = [spec.parts.items() for spec in suite.systems.values()]
+    if suite.recognition is not None:
+        others = [system for system in suite.recognition.systems if system not in suite.systems]
+        parts.append([("system", system) for system in others])
+    if suite.detection is not None:
+        parts.append([("detector", detector) for detector in suite.detection.detectors])
+    if suite.reconstruction is not None:
+        parts.append([("reconstructor", name) for name in suite.reconstruction.reconstructors])
+        parts.append([("classifier", suite.reconstruction.classifier)])
+    for kind, part in chain.from_iterable(parts):
+        found.card(suite.component_of(part), kind=("system", "classifier") if kind == "system" else kind)
 
 
 @pytest.mark.parametrize("name", packaged_names("ofer_bench.spec.profiles"))
