@@ -43,12 +43,13 @@ class ComponentPool:
 
 
 class ComponentRecipe:
-    """How to build one component: card, sizes, and the training stages of what it stands on."""
+    """How to build one component: card, sizes, foreign weights, and the training stages of what it stands on."""
 
     def __init__(self, card: Card, profile: Profile, upstream: Mapping[str, tuple[str, ComponentRecipe]]) -> None:
         self.card = card
         self.upstream = upstream
         component = profile.components.get(card.id)
+        self.weights = component.weights_path if component else None
         self.settings = ComponentSettings(
             image_size=profile.image_size,
             patch_size=profile.patch_size,
