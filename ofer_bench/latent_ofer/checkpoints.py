@@ -44,6 +44,8 @@ _WITHIN_BLOCK = {
         "attention.o_proj": "attn.proj",
         "intermediate.dense": "mlp.fc1",
         "output.dense": "mlp.fc2",
+        "mlp.fc1": "mlp.fc1",
+        "mlp.fc2": "mlp.fc2",
         "layernorm_before": "norm1",
         "layernorm_after": "norm2",
     }.items()
