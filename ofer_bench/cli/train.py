@@ -32,6 +32,7 @@ def train(
     from ofer_bench.cli.live import progress_view
     from ofer_bench.engine.blueprint import Blueprint
     from ofer_bench.engine.execute import execute
+    from ofer_bench.engine.foreign import load_summary
     from ofer_bench.engine.plan import Planner, compositions
     from ofer_bench.engine.pool import WEIGHTS
     from ofer_bench.spec.datasets import load_datasets
@@ -57,5 +58,8 @@ def train(
         typer.echo(f"{label}  {artefact.meta['parameters'] / 1e6:.2f} M parameters  {artefact.meta['weights_digest']}")
         if out is not None:
             shutil.copyfile(artefact.path / WEIGHTS, out / f"{label}.safetensors")
+    for artefact in execution.artefacts.values():
+        if "weights" in artefact.meta:
+            typer.echo(load_summary(artefact.meta["component"], artefact.meta["weights"]))
     if execution.failures:
         raise typer.Exit(STAGE_FAILED)

@@ -71,9 +71,15 @@ def origins(name: str, weights: Mapping[str, Any], upstream: list[Mapping[str, A
     """
     found = {other: text for meta in upstream for other, text in meta.get("foreign", {}).items()}
     if weights:
-        use = "trained on by this suite" if weights["trained"] else "used as they are"
-        found[name] = f"{weights['file']} (sha256 {weights['digest'][:12]}; {weights['layout']}), {use}"
+        found[name] = f"{weights['file']} (sha256 {weights['digest'][:12]}; {weights['layout']}), {_use(weights)}"
     return found
+
+
+def load_summary(name: str, weights: Mapping[str, Any]) -> str:
+    """Return one line on what became of the file's tensors, from the notes of :func:`load_weights`."""
+    counts = f"{weights['matched']} tensors matched, {len(weights['untrained'])} not in the file"
+    ignored = f"{len(weights['ignored'])} ignored"
+    return f"{name} from {weights['file']} ({weights['layout']}): {counts}, {ignored}; {_use(weights)}"
 
 
 def weights_origin(metas: Mapping[str, Mapping[str, Any]]) -> str:
@@ -83,3 +89,7 @@ def weights_origin(metas: Mapping[str, Mapping[str, Any]]) -> str:
         return TRAINED_HERE
     told = [f"{name}: {text}" for name, text in foreign.items()]
     return "; ".join(told if set(metas) <= set(foreign) else [*told, f"others: {TRAINED_HERE}"])
+
+
+def _use(weights: Mapping[str, Any]) -> str:
+    return "trained on by this suite" if weights["trained"] else "used as they are"

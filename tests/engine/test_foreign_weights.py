@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,11 @@ from ofer_bench.core.errors import WeightsError
 from ofer_bench.engine.blueprint import Blueprint
 from ofer_bench.engine.config import RunConfig, load_profile, load_suite
 from ofer_bench.engine.execute import Execution, execute
-from ofer_bench.engine.foreign import TRAINED_HERE, weights_origin
+from ofer_bench.engine.foreign import TRAINED_HERE, load_summary, weights_origin
 from ofer_bench.engine.plan import Planner
 from ofer_bench.engine.pool import WEIGHTS, ComponentPool
 from ofer_bench.engine.progress import Silent
+from ofer_bench.latent_ofer.patching import sincos_positions
 from ofer_bench.spec.datasets import Datasets, DatasetSpec
 from ofer_bench.store.artefacts import Store
 
@@ -51,8 +51,6 @@ def published(config: RunConfig, path: Path, *, decoder: bool = True, seed: int 
     """Write a random MAE of the profile's sizes under the original names; return it."""
     model = config.profile.components["face-mae"].model
     patch, grid = config.profile.patch_size, config.profile.image_size // config.profile.patch_size
-    from ofer_bench.latent_ofer.patching import sincos_positions
-
     generator = torch.Generator().manual_seed(seed)
 
     def tower(name: str, dim: int, depth: int) -> dict[str, tuple[int, ...]]:
@@ -110,6 +108,8 @@ def test_without_a_recipe_the_weights_are_used_as_they_are(face_folder: Path, tm
     notes = artefact.meta["weights"]
     assert (notes["file"], notes["matched"], notes["trained"]) == (path.name, len(state), False)
     assert notes["untrained"] == notes["ignored"] == []
+    told = f"{path.name} (original, encoder and decoder): {len(state)} tensors matched, 0 not in the file, 0 ignored"
+    assert load_summary("face-mae", notes) == f"face-mae from {told}; used as they are"
     # A component on top is trained here, and its records tell what it stands on.
     meta = execution.artefacts["train/A/mae/seed0"].meta
     assert "weights" not in meta
@@ -179,4 +179,4 @@ def test_the_path_may_use_home_and_variables(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("MODELS", str(tmp_path))
     chosen = config(face_mae={"weights": "$MODELS/mae.pth"}).profile.components["face-mae"]
     assert chosen.weights_path == tmp_path / "mae.pth"
-    assert replace(config()).profile.components["face-mae"].weights_path is None
+    assert config().profile.components["face-mae"].weights_path is None
