@@ -14,10 +14,11 @@ if TYPE_CHECKING:
         PluginError,
         SpecError,
         TrainingDiverged,
+        WeightsError,
     )
     from ofer_bench.core.expressions import EXPRESSIONS, Expression
     from ofer_bench.core.hashing import digest
-    from ofer_bench.core.pixels import to_bytes
+    from ofer_bench.core.pixels import IMAGENET_MEAN, IMAGENET_STD, to_bytes
     from ofer_bench.core.seeding import derive_rng, derive_seed, torch_seed
     from ofer_bench.core.types import (
         Card,
@@ -39,12 +40,15 @@ if TYPE_CHECKING:
         Component,
         ComponentSettings,
         Detector,
+        LoadReport,
         Occluder,
         OcclusionRequest,
         Reconstructor,
         Trainable,
         TrainingSink,
+        WeightsLoader,
     )
+    from ofer_bench.plugins.weights import ForeignState, match_weights, read_weights
     from ofer_bench.spec.profile import Recipe
 
 _HOME = {
@@ -56,10 +60,11 @@ _HOME = {
         "PluginError",
         "SpecError",
         "TrainingDiverged",
+        "WeightsError",
     ),
     "core.expressions": ("EXPRESSIONS", "Expression"),
     "core.hashing": ("digest",),
-    "core.pixels": ("to_bytes",),
+    "core.pixels": ("IMAGENET_MEAN", "IMAGENET_STD", "to_bytes"),
     "core.seeding": ("derive_rng", "derive_seed", "torch_seed"),
     "core.types": (
         "Card",
@@ -81,12 +86,15 @@ _HOME = {
         "Component",
         "ComponentSettings",
         "Detector",
+        "LoadReport",
         "Occluder",
         "OcclusionRequest",
         "Reconstructor",
         "Trainable",
         "TrainingSink",
+        "WeightsLoader",
     ),
+    "plugins.weights": ("ForeignState", "match_weights", "read_weights"),
     "spec.profile": ("Recipe",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -7,6 +7,8 @@ Card parameters (``ComponentSettings.model``): ``width`` channels of the first s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -14,20 +16,23 @@ from timm.models.resnet import BasicBlock, ResNet
 from torch import Tensor, nn
 
 from ofer_baselines.classifier_training import fit_classifier
+from ofer_baselines.resnet_weights import to_resnet18
 from ofer_bench.api import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
     Component,
     ComponentSettings,
     FaceBatch,
     FaceSet,
+    LoadReport,
     PluginError,
     Prediction,
     Recipe,
     TrainingSink,
     check_known,
+    match_weights,
+    read_weights,
 )
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class ResNet18(nn.Module):
@@ -80,6 +85,19 @@ class ResNet18(nn.Module):
         logits = self.fc(F.adaptive_avg_pool2d(features, 1).flatten(1))
         attention = torch.einsum("bchw,bc->bhw", features, self.fc.weight[logits.argmax(1)]).relu()
         return Prediction(logits=logits, sample_id=batch.sample_id, attention=attention)
+
+    def load_foreign(self, path: Path) -> LoadReport:
+        """Fill the trunk from a ResNet-18 of MS-Celeb-1M or ImageNet, of width 64; ``fc`` has to be trained.
+
+        Raises WeightsError, and changes nothing, where a tensor of the trunk is not covered.
+        """
+        own = self.state_dict()
+        foreign = to_resnet18(read_weights(path))
+        hint = "public files are of ResNet-18 as it was published: model {width: 64, stem: imagenet}"
+        classifier = [name for name in own if name.startswith("fc.")]
+        report = match_weights(path, foreign, own, may_miss=classifier, hint=hint)
+        self.load_state_dict({**own, **{name: foreign.tensors[name] for name in report.matched}})
+        return replace(report, must_train="its classifier has not learned the expressions")
 
     def fit(self, train: FaceSet, val: FaceSet, recipe: Recipe, seed: int, out: TrainingSink) -> None:
         """Train with cross-entropy on augmented clean faces; select on validation accuracy."""

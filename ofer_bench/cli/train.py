@@ -43,20 +43,16 @@ def train(
     from ofer_bench.cli.live import progress_view
     from ofer_bench.engine.blueprint import Blueprint
     from ofer_bench.engine.execute import execute
-    from ofer_bench.engine.plan import Planner, compositions
+    from ofer_bench.engine.foreign import load_summary
+    from ofer_bench.engine.plan import Planner
     from ofer_bench.engine.pool import WEIGHTS
-    from ofer_bench.engine.training_stages import component_of, require_upstream
+    from ofer_bench.engine.training_stages import require_upstream
     from ofer_bench.spec.datasets import load_datasets
     from ofer_bench.store.artefacts import Store
     from ofer_bench.store.location import default_store
 
     config = configure("core", [data], None, None, profile, seeds, device, overrides)
-    systems = compositions()
-    if stage is not None:
-        chosen = [component_of(c, stage) for c in component]
-    else:
-        chosen = [n for c in component for n in (systems[c].values() if c in systems else [c])]
-    names = list(dict.fromkeys(chosen))
+    names = _chosen(component, stage)
     blueprint = Blueprint()
     wanted: dict[str, str] = {}
     for seed in range(seeds):
@@ -76,5 +72,19 @@ def train(
         typer.echo(f"{label}  {artefact.meta['parameters'] / 1e6:.2f} M parameters  {artefact.meta['weights_digest']}")
         if out is not None:
             shutil.copyfile(artefact.path / WEIGHTS, out / f"{label}.safetensors")
+    for artefact in execution.artefacts.values():
+        if "weights" in artefact.meta:
+            typer.echo(load_summary(artefact.meta["component"], artefact.meta["weights"]))
     if execution.failures:
         raise typer.Exit(STAGE_FAILED)
+
+
+def _chosen(ids: list[str], stage: str | None) -> list[str]:
+    """Components that ``ids`` name, every one once: themselves, the parts of a system, or its ``stage`` alone."""
+    from ofer_bench.engine.plan import compositions
+    from ofer_bench.engine.training_stages import component_of
+
+    if stage is not None:
+        return list(dict.fromkeys(component_of(name, stage) for name in ids))
+    systems = compositions()
+    return list(dict.fromkeys(part for name in ids for part in (systems[name].values() if name in systems else [name])))

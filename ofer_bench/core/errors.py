@@ -78,6 +78,10 @@ class PluginError(OferBenchError):
     """A plugin that can't be loaded or breaks its contract."""
 
 
+class WeightsError(OferBenchError):
+    """A file of weights that is missing, can't be read, or does not fit the component that shall load it."""
+
+
 class TrainingDiverged(OferBenchError):
     """A training that ended in something that is not a number."""
 

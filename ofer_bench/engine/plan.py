@@ -9,6 +9,7 @@ from ofer_bench.core.errors import DatasetMissing, SpecError
 from ofer_bench.core.types import Card
 from ofer_bench.engine.blueprint import Blueprint, CellInfo
 from ofer_bench.engine.config import RunConfig
+from ofer_bench.engine.foreign import foreign_weights
 from ofer_bench.engine.pool import ComponentRecipe
 from ofer_bench.engine.produce_data import occlude_producer, relevance_producer, split_producer
 from ofer_bench.engine.produce_models import (
@@ -74,6 +75,7 @@ class Planner:
             "model": dict(recipe.settings.model),
             "recipe": training.model_dump(mode="json") if training else None,
             "seed": self.seed,
+            **foreign_weights(recipe),
             **self._numerics(),
         }
         inputs = (train, val, *(stage for stage, _ in upstream.values()))

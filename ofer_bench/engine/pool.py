@@ -43,7 +43,7 @@ class ComponentPool:
 
 
 class ComponentRecipe:
-    """How to build one component: card, sizes, and the training stages of what it stands on.
+    """How to build one component: card, sizes, foreign weights, and the training stages of what it stands on.
 
     ``component`` holds settings in place of those that the profile has for it.
     """
@@ -58,6 +58,7 @@ class ComponentRecipe:
         self.card = card
         self.upstream = upstream
         component = component or profile.components.get(card.id)
+        self.weights = component.weights_path if component else None
         self.settings = ComponentSettings(
             image_size=profile.image_size,
             patch_size=profile.patch_size,

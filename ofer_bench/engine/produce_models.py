@@ -19,6 +19,7 @@ from ofer_bench.core.seeding import torch_seed
 from ofer_bench.core.types import FaceBatch, FaceSet
 from ofer_bench.engine.checks import check_detection, check_prediction, check_reconstruction
 from ofer_bench.engine.files import read_faces, read_occluded, read_unreadable
+from ofer_bench.engine.foreign import load_weights, origins
 from ofer_bench.engine.pool import ComponentRecipe, save_component
 from ofer_bench.engine.produce_data import Producer
 from ofer_bench.engine.stages import Workspace
@@ -38,24 +39,33 @@ from ofer_bench.spec.profile import Recipe
 
 
 def train_producer(component: ComponentRecipe, recipe: Recipe | None, seed: int, train: str, val: str) -> Producer:
-    """Train a component; one without ``fit`` keeps its initial state."""
+    """Train a component, from foreign weights where there are any.
+
+    One without ``fit`` keeps its initial state, one with foreign weights and no recipe these.
+    """
 
     def produce(work: Workspace, folder: Path) -> Mapping[str, Any]:
         model = work.pool.build(component, seed)
+        weights = load_weights(model, component, recipe)
+        as_given = bool(weights) and recipe is None
         log = TrainingLog(work)
-        if isinstance(model, Trainable):
+        if isinstance(model, Trainable) and not as_given:
             if recipe is None:
                 raise _no_recipe(component.card.id)
             with torch_seed(seed):
                 model.fit(read_faces(work.artefact(train).path), read_faces(work.artefact(val).path), recipe, seed, log)
+        upstream = [work.artefact(stage).meta for stage, _ in component.upstream.values()]
+        foreign = origins(component.card.id, weights, upstream)
         (folder / "log.json").write_text(json.dumps(log.rows, indent=1), encoding="utf-8")
         return {
             "component": component.card.id,
             "weights_digest": save_component(model, folder),
             "parameters": sum(p.numel() for p in model.parameters()) if isinstance(model, nn.Module) else 0,
-            "selection": log.selection,
+            "selection": "foreign weights as they are" if as_given else log.selection,
             "precision": recipe.precision if recipe else "",
             "resumed": log.resumed,
+            **({"weights": weights} if weights else {}),
+            **({"foreign": foreign} if foreign else {}),
         }
 
     return produce

@@ -15,6 +15,7 @@ from ofer_bench.engine.blueprint import Blueprint, Outcome
 from ofer_bench.engine.config import RunConfig
 from ofer_bench.engine.execute import Execution
 from ofer_bench.engine.files import read_attributes
+from ofer_bench.engine.foreign import weights_origin
 from ofer_bench.engine.plan import PRECISION
 from ofer_bench.engine.slices import Group, slices
 from ofer_bench.metrics.detection import detection_metrics
@@ -89,7 +90,7 @@ def _identity(config: RunConfig, outcome: Outcome, execution: Execution, run_id:
         "seed": outcome.seed,
         "selection": _selection({component: meta["selection"] for component, meta in trained.items()}),
         "weights_digest": " ".join(f"{name}:{meta['weights_digest'][:12]}" for name, meta in trained.items()),
-        "weights_origin": "trained by this suite from random weights",
+        "weights_origin": weights_origin(trained),
         "device": config.device_type,
         "precision": _precision({component: meta["precision"] for component, meta in trained.items()}),
         "batch_size": config.profile.eval_batch_size,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,9 +12,13 @@ from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from ofer_bench.api import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
     Component,
     ComponentSettings,
     FaceSet,
+    LoadReport,
+    PluginError,
     Recipe,
     TrainingSink,
     check_known,
@@ -21,16 +27,27 @@ from ofer_bench.api import (
 )
 from ofer_bench.latent_ofer.masks import mask_priority
 from ofer_bench.latent_ofer.patching import patchify, sincos_positions, unpatchify
+from ofer_bench.latent_ofer.published import TARGETS, load_published
+from ofer_bench.latent_ofer.settings import choice
 
-MEAN, STD = 0.5, 0.5
-"""Input statistics: [0,1] goes to [-1,1]; targets live in the same space."""
+STATISTICS = {"half": ((0.5,) * 3, (0.5,) * 3), "imagenet": (IMAGENET_MEAN, IMAGENET_STD)}
+"""Mean and deviation of the input per channel; targets live in the same space. ``half`` takes [0,1] to [-1,1]."""
 
 TRAINING_RATIO = (0.2, 0.75)
 """Masked share of a training batch: from small occluders to the ratio of the original autoencoder."""
 
 VALIDATION_RATIO = 0.4
 
-SETTINGS = ("dim", "depth", "heads", "decoder_dim", "decoder_depth", "decoder_heads")
+SETTINGS = (
+    "dim",
+    "depth",
+    "heads",
+    "decoder_dim",
+    "decoder_depth",
+    "decoder_heads",
+    "statistics",
+    "decoder_target",
+)
 
 
 def masked_loss(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
@@ -42,8 +59,9 @@ def masked_loss(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 class FaceMAE(nn.Module):
     """Encodes faces to patch latents and paints removed patches.
 
-    ``settings.model``: SETTINGS. Removed patches take part in no computation of a kept one: their tokens are
-    dropped (or padded and excluded from attention).
+    ``settings.model``: SETTINGS, of which ``statistics`` (half; imagenet for published weights) and
+    ``decoder_target`` (what the decoder of such weights paints, where their name does not tell). Removed patches
+    take part in no computation of a kept one: their tokens are dropped (or padded and excluded from attention).
     """
 
     def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component]) -> None:
@@ -53,22 +71,28 @@ class FaceMAE(nn.Module):
         self.patch_size, self.grid = settings.patch_size, settings.grid
         self.dim = int(model.get("dim", 128))
         decoder_dim = int(model.get("decoder_dim", 96))
+        self.heads = {"heads": int(model.get("heads", 4)), "decoder_heads": int(model.get("decoder_heads", 4))}
+        self.statistics = choice("face-mae", model, "statistics", tuple(STATISTICS))
+        self.decoder_target = choice("face-mae", model, "decoder_target", TARGETS)
+        self._must_train = ""
         values = 3 * self.patch_size**2
         self.embed = nn.Linear(values, self.dim)
         self.cls_token = nn.Parameter(torch.randn(1, 1, self.dim) * 0.02)
-        self.blocks = _blocks(self.dim, int(model.get("depth", 4)), int(model.get("heads", 4)))
+        self.blocks = _blocks(self.dim, int(model.get("depth", 4)), self.heads["heads"])
         self.norm = nn.LayerNorm(self.dim, eps=1e-6)
         self.decoder_embed = nn.Linear(self.dim, decoder_dim)
         self.mask_token = nn.Parameter(torch.randn(1, 1, decoder_dim) * 0.02)
-        self.decoder_blocks = _blocks(
-            decoder_dim, int(model.get("decoder_depth", 2)), int(model.get("decoder_heads", 4))
-        )
+        self.decoder_blocks = _blocks(decoder_dim, int(model.get("decoder_depth", 2)), self.heads["decoder_heads"])
         self.decoder_norm = nn.LayerNorm(decoder_dim, eps=1e-6)
         self.decoder_head = nn.Linear(decoder_dim, values)
         self.position: Tensor
         self.decoder_position: Tensor
         self.register_buffer("position", sincos_positions(self.grid, self.dim), persistent=False)
         self.register_buffer("decoder_position", sincos_positions(self.grid, decoder_dim), persistent=False)
+        self.mean: Tensor
+        self.std: Tensor
+        for name, values_of in zip(("mean", "std"), STATISTICS[self.statistics], strict=True):
+            self.register_buffer(name, torch.tensor(values_of).view(3, 1, 1), persistent=False)
 
     def encode(self, image: Tensor) -> Tensor:
         """Return the latents [B,G*G,D] of all patches of ``image`` [B,3,H,W] in [0,1], last norm applied."""
@@ -88,15 +112,18 @@ class FaceMAE(nn.Module):
         """Paint faces from their kept patches: [B,3,H,W] in [0,1], the raw prediction of every patch.
 
         ``image`` [B,3,H,W] in [0,1]; ``mask_patch`` bool [B,G,G], True = removed, any count per face. Only
-        removed patches are trained; the prediction of kept ones carries no promise.
+        removed patches are trained; the prediction of kept ones carries no promise. Raises PluginError where foreign
+        weights left the decoder without anything to paint with.
         """
+        if self._must_train:
+            raise PluginError(f"face-mae can't paint: {self._must_train}", hint="train it first (fit)")
         predicted = unpatchify(self._predict(image, mask_patch.flatten(1)), self.patch_size)
-        return (predicted * STD + MEAN).clamp(0.0, 1.0)
+        return (predicted * self.std + self.mean).clamp(0.0, 1.0)
 
     def loss(self, image: Tensor, mask_patch: Tensor) -> Tensor:
         """Return the training loss, a scalar in the normalised space; arguments as in :meth:`inpaint`."""
         mask = mask_patch.flatten(1)
-        return masked_loss(self._predict(image, mask), patchify(_normalise(image), self.patch_size), mask)
+        return masked_loss(self._predict(image, mask), patchify(self._normalise(image), self.patch_size), mask)
 
     def fit(self, train: FaceSet, val: FaceSet, recipe: Recipe, seed: int, out: TrainingSink) -> None:
         """Train on clean faces with one masked share per batch; keep the epoch of least ``val`` loss."""
@@ -120,9 +147,23 @@ class FaceMAE(nn.Module):
             return -total / len(val)
 
         fit_epochs(self, recipe, len(train), step, seed, out, validate)
+        self._must_train = ""
+
+    def load_foreign(self, path: Path) -> LoadReport:
+        """Fill the state from a published masked autoencoder, in any layout of docs/weights.md.
+
+        A decoder that the file lacks stays as drawn. Raises WeightsError, and changes nothing, where anything else is
+        missed, and where positions, heads or input statistics are not those of the published models.
+        """
+        report = load_published(self, path)
+        self._must_train = report.must_train
+        return report
+
+    def _normalise(self, image: Tensor) -> Tensor:
+        return (image - self.mean) / self.std
 
     def _tokens(self, image: Tensor) -> Tensor:
-        return self.embed(patchify(_normalise(image), self.patch_size)) + self.position
+        return self.embed(patchify(self._normalise(image), self.patch_size)) + self.position
 
     def _encode_tokens(self, tokens: Tensor, allowed: Tensor | None) -> Tensor:
         """Run the encoder with the class token in front; ``allowed`` bool broadcasts to [B,heads,N,N]."""
@@ -158,14 +199,12 @@ class FaceMAE(nn.Module):
         return self.decoder_head(self.decoder_norm(full[:, 1:]))
 
 
-def _normalise(image: Tensor) -> Tensor:
-    return (image - MEAN) / STD
-
-
 def _additive(allowed: Tensor, like: Tensor) -> Tensor:
     """Turn True into 0 and False into -inf: timm adds a mask to the scores where attention is not fused."""
     return torch.zeros_like(allowed, dtype=like.dtype).masked_fill(~allowed, -torch.inf)
 
 
 def _blocks(dim: int, depth: int, heads: int) -> nn.ModuleList:
-    return nn.ModuleList(Block(dim, heads, mlp_ratio=4.0, qkv_bias=True) for _ in range(depth))
+    # Not every timm has the epsilon of the masked autoencoder as its default.
+    norm = partial(nn.LayerNorm, eps=1e-6)
+    return nn.ModuleList(Block(dim, heads, mlp_ratio=4.0, qkv_bias=True, norm_layer=norm) for _ in range(depth))

@@ -14,7 +14,6 @@ from ofer_bench.api import (
     Detection,
     FaceBatch,
     FaceSet,
-    PluginError,
     Recipe,
     TrainingDiverged,
     TrainingSink,
@@ -22,6 +21,7 @@ from ofer_bench.api import (
     fit_epochs,
 )
 from ofer_bench.latent_ofer.mae import FaceMAE
+from ofer_bench.latent_ofer.settings import choice
 from ofer_bench.latent_ofer.upstream import frozen
 from ofer_bench.latent_ofer.whitening import Whitening, fit_whitening, whiten
 
@@ -72,8 +72,8 @@ class ViTSVDD(nn.Module):
         check_known("vit-svdd", model, ("latent", "position", "hidden", "out", "nu"))
         self._frozen: tuple[FaceMAE] = (frozen(upstream, "face-mae"),)
         self.grid = settings.grid
-        self.latent = _choice(model, "latent", ("local", "contextual"))
-        self.position = _choice(model, "position", ("whitened", "plain"))
+        self.latent = choice("vit-svdd", model, "latent", ("local", "contextual"))
+        self.position = choice("vit-svdd", model, "position", ("whitened", "plain"))
         self.nu = float(model.get("nu", 0.02))
         dim = self._frozen[0].dim
         inputs = min(dim, MAX_COMPONENTS) if self.position == "whitened" else dim
@@ -156,11 +156,3 @@ class ViTSVDD(nn.Module):
     def _mean_embedding(self, faces: FaceSet, batch_size: int) -> Tensor:
         total = sum((e.double().sum(dim=(0, 1)) for e in self._embeddings(faces, batch_size)), torch.zeros(()))
         return (total / (len(faces) * self.grid**2)).float()
-
-
-def _choice(model: Mapping[str, object], key: str, allowed: tuple[str, ...]) -> str:
-    """Return a named model parameter; the first allowed value is the default."""
-    value = str(model.get(key, allowed[0]))
-    if value not in allowed:
-        raise PluginError(f"{key}={value!r} is no setting of vit-svdd", hint=f"choose one of {', '.join(allowed)}")
-    return value

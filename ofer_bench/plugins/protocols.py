@@ -125,6 +125,31 @@ class Trainable(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadReport:
+    """What became of a foreign file of weights; names are the component's own, but for ``ignored``.
+
+    ``matched`` tensors come from the file, ``untrained`` ones are declared to be missing in its ``layout`` and stay
+    as drawn; ``ignored`` are those of the file that the component has no use for, declared as well. ``must_train``
+    says why the component can't be used as loaded, and is empty where it can.
+    """
+
+    layout: str
+    matched: tuple[str, ...]
+    untrained: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    must_train: str = ""
+
+
+@runtime_checkable
+class WeightsLoader(Protocol):
+    """A component that can start from weights made elsewhere (``weights`` in its part of the profile)."""
+
+    def load_foreign(self, path: Path) -> LoadReport:
+        """Fill the state from the file ``path``; WeightsError where it misses or has what was not declared."""
+        ...
+
+
 @runtime_checkable
 class Detector(Protocol):
     """Finds occluded patches."""

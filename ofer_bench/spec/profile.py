@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -33,10 +35,20 @@ class Recipe(_Strict):
 
 
 class ComponentProfile(_Strict):
-    """Model parameters and recipe of one component."""
+    """Model parameters and recipe of one component.
+
+    ``weights`` names a file to start from, made elsewhere (docs/weights.md); ``~`` and environment variables are
+    expanded, and a relative path begins at the working directory. Without ``recipe`` it is used as it is.
+    """
 
     model: dict[str, Any] = Field(default_factory=dict)
     recipe: Recipe | None = None
+    weights: str | None = Field(default=None, min_length=1)
+
+    @property
+    def weights_path(self) -> Path | None:
+        """The expanded ``weights``."""
+        return Path(os.path.expandvars(self.weights)).expanduser() if self.weights else None
 
 
 class ParaFaceSize(_Strict):
