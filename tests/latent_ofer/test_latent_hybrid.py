@@ -146,4 +146,4 @@ def test_wrong_settings_are_named(tiny, upstream):
     with pytest.raises(PluginError, match="choose 1 to 2"):
         HybridReconstructor(tiny.settings("hybrid", layer_level=3), upstream)
     with pytest.raises(PluginError, match="self-assembly, conventional"):
-        HybridReconstructor(tiny.settings("hybrid", layer="csa"), upstream)
+        HybridReconstructor(tiny.settings("hybrid", layer="attention"), upstream)
