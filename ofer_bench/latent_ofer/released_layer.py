@@ -35,7 +35,7 @@ def released_layer(features: Tensor, flip: Tensor, hole: Tensor) -> Tensor:
     """
     if not hole.any():
         return features
-    rebuilt: Tensor = _Released.apply(features, flip, hole)  # type: ignore[no-untyped-call]
+    rebuilt: Tensor = _Released.apply(features, flip, hole)
     return rebuilt
 
 
@@ -76,7 +76,10 @@ def _attention(order: HoleOrder, flip: Tensor) -> Tensor:
     fixed_weight = weight_known + weight_flip
     fixed[:, 0], fixed_weight[:, 0] = first[:, 0], 1.0
     carried = scan(
-        unit(order.current), fixed, fixed_weight, first, lambda toward, previous: product(toward, previous[:, :channels])
+        unit(order.current),
+        fixed,
+        fixed_weight,
+        first,
+        lambda toward, previous: product(toward, previous[:, :channels]),
     )
     return carried[:, :, channels:] * (order.is_hole & order.anything_known)
-

@@ -36,8 +36,9 @@ class HybridUNet(nn.Module):
     """Restores a face from its composite (known pixels + coarse hole) and the masked image.
 
     ``layer`` at 1/2**``layer_level`` of the resolution is one of LAYERS: ``self-assembly`` (Eq. 3), ``conventional``
-    (3x3 convolution, instance norm, leaky ReLU: Table 8), ``csa`` (Table 8) or ``released``. The output is a residual over the composite, started
-    near zero, so that training starts at the quality of the coarse stage; the paper leaves this open.
+    (3x3 convolution, instance norm, leaky ReLU: Table 8), ``csa`` (Table 8) or ``released``. The output is a residual
+    over the composite, started near zero, so that training starts at the quality of the coarse stage; the paper
+    leaves this open.
     """
 
     def __init__(self, image_size: int, width: int, layer: str, layer_level: int, tap_channels: int) -> None:
