@@ -14,11 +14,11 @@ EPSILON = 1e-8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoleOrder:
-    """A feature map as rows, and the positions of its hole in raster order.
+    """A batch of feature maps as rows, and the positions of their holes in raster order.
 
-    ``rows`` [B,HW,C], contiguous; ``hole`` bool [B,HW], True = to rebuild; ``place`` int64 [B,S], S the size of
-    the largest hole of the batch: smaller ones are filled up with known positions, which ``put`` leaves alone;
-    ``current`` [B,S,C], the rows at ``place``.
+    ``rows`` [B*H*W,C], contiguous: position (r, c) of map b is row (b*H + r)*W + c. ``hole`` bool [B,H*W], True = to
+    rebuild; ``place`` int64 [B,S], rows to rebuild, S the size of the largest hole of the batch: smaller ones are
+    filled up with known positions, which ``put`` leaves alone; ``current`` [B,S,C], the rows at ``place``.
     """
 
     rows: Tensor
@@ -34,16 +34,20 @@ class HoleOrder:
         height, width = features.shape[-2:]
         flat = hole.flatten(1)
         steps = int(flat.sum(dim=1).max())
-        place = (~flat).to(torch.uint8).argsort(dim=1, stable=True)[:, :steps]
+        place = (~flat).to(torch.uint8).argsort(dim=1, stable=True)[:, :steps] + _starts(flat)
         # All that follows reads whole positions: their channels have to lie together.
-        rows = features.flatten(2).transpose(1, 2).contiguous()
-        current = take(rows, place)
-        return cls(rows=rows, hole=flat, place=place, current=current, height=height, width=width)
+        rows = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1]).contiguous()
+        return cls(rows=rows, hole=flat, place=place, current=take(rows, place), height=height, width=width)
+
+    @property
+    def by_map(self) -> Tensor:
+        """``rows`` as [B,H*W,C]."""
+        return self.rows.unflatten(0, self.hole.shape)
 
     @property
     def is_hole(self) -> Tensor:
         """Which of ``place`` are the map's own holes: bool [B,S,1]."""
-        return self.hole.gather(1, self.place)[:, :, None]
+        return self.hole.flatten()[self.place][:, :, None]
 
     @property
     def anything_known(self) -> Tensor:
@@ -56,37 +60,47 @@ class HoleOrder:
         return self.place + (self.width - 1) - 2 * (self.place % self.width)
 
     def best_known(self) -> Tensor:
-        """Return the known position of highest cosine with each of ``current``: int64 [B,S], no gradient.
+        """Return the known position of the same map most similar to each of ``current``: int64 [B,S], no gradient.
 
-        Any position where nothing is known.
+        The highest cosine decides; any position where nothing is known.
         """
         with torch.no_grad():
             # The length of the current feature changes no order, so that side stays as it is.
-            score = self.current @ self.rows.transpose(1, 2)
-            score *= 1.0 / (torch.linalg.vector_norm(self.rows, dim=-1) + EPSILON)[:, None]
-            return score.masked_fill_(self.hole[:, None], -torch.inf).argmax(dim=2)
+            score = self.current @ self.by_map.transpose(1, 2)
+            scale = 1.0 / (torch.linalg.vector_norm(self.by_map, dim=2) + EPSILON)
+            closed = torch.zeros_like(scale).masked_fill_(self.hole, -torch.inf)
+            torch.addcmul(closed[:, None], score, scale[:, None], out=score)
+            return score.argmax(dim=2) + _starts(self.hole)
 
     def window_mean(self, place: Tensor) -> Tensor:
         """Return the mean of the 3x3 window (inside the map) around ``place`` [B,S]: [B,S,C]."""
-        mean = F.avg_pool2d(self._map(self.rows), 3, stride=1, padding=1, count_include_pad=False)
-        return take(mean.flatten(2).transpose(1, 2), place)
+        step = torch.arange(-1, 2, device=place.device)
+        row = (place // self.width % self.height)[:, :, None, None] + step[:, None]
+        column = (place % self.width)[:, :, None, None] + step
+        inside = (row >= 0) & (row < self.height) & (column >= 0) & (column < self.width)
+        around = place[:, :, None, None] + step[:, None] * self.width + step
+        window = torch.where(inside, around, place[:, :, None, None]).flatten(0, 1).flatten(1)
+        share = (inside / inside.sum(dim=(2, 3), keepdim=True)).to(self.rows.dtype).reshape(window.shape)
+        mean = F.embedding_bag(window, self.rows, mode="sum", per_sample_weights=share)
+        return mean.unflatten(0, place.shape)
 
     def put(self, rebuilt: Tensor) -> Tensor:
-        """Return the map [B,C,H,W] with ``rebuilt`` [B,S,C] in its hole, all else bit for bit."""
+        """Return the maps [B,C,H,W] with ``rebuilt`` [B,S,C] in their holes, all else bit for bit."""
         filled = torch.where(self.is_hole, rebuilt, self.current)
-        return self._map(self.rows.scatter(1, _wide(self.place, self.rows), filled))
-
-    def _map(self, rows: Tensor) -> Tensor:
-        return rows.transpose(1, 2).unflatten(2, (self.height, self.width))
+        rows = self.rows.index_copy(0, self.place.flatten(), filled.flatten(0, 1))
+        return rows.unflatten(0, (-1, self.height, self.width)).permute(0, 3, 1, 2)
 
 
 def take(rows: Tensor, place: Tensor) -> Tensor:
-    """Return the rows [B,S,C] of ``rows`` [B,N,C] at ``place`` int64 [B,S]."""
-    return rows.gather(1, _wide(place, rows))
+    """Return the rows [B,S,C] of ``rows`` [N,C] at ``place`` int64 [B,S]."""
+    # Several times as fast as gather, forward and backward.
+    return F.embedding(place, rows)
 
 
-def _wide(place: Tensor, rows: Tensor) -> Tensor:
-    return place[:, :, None].expand(-1, -1, rows.shape[2])
+def _starts(hole: Tensor) -> Tensor:
+    """Row of the first position of every map: int64 [B,1]."""
+    batch, positions = hole.shape
+    return torch.arange(0, batch * positions, positions, device=hole.device)[:, None]
 
 
 def unit(vector: Tensor) -> Tensor:

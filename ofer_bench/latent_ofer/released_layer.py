@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ofer_bench.latent_ofer.hole_order import HoleOrder, product, scan, take, unit
@@ -45,30 +46,33 @@ class _Released(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor, flip: Tensor, hole: Tensor) -> Tensor:
         order = HoleOrder.of(features, hole)
-        attention = _attention(order, flip.flatten(2).transpose(1, 2))
-        ctx.save_for_backward(attention.trunc(), order.hole, order.place)
-        assembled = (attention @ order.rows).where(order.anything_known, order.current)
+        attention = _attention(order, flip)
+        ctx.save_for_backward(attention.trunc(), hole, order.place)
+        assembled = (attention @ order.by_map).where(order.anything_known, order.current)
         return order.put(assembled)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         whole, hole, place = ctx.saved_tensors
-        grad = grads[0].flatten(2).transpose(1, 2)
-        from_holes = whole.transpose(1, 2) @ take(grad, place)
+        (grad,) = grads
+        rows = grad.permute(0, 2, 3, 1)
+        from_holes = whole.transpose(1, 2) @ take(rows.flatten(0, 2), place)
         # The rows of A that belong to known positions are the identity.
-        total = grad * (1 + (~hole)[:, :, None]) + from_holes
-        return total.transpose(1, 2).unflatten(2, grads[0].shape[2:]), None, None
+        total = grad * (1 + ~hole) + from_holes.view(rows.shape).permute(0, 3, 1, 2)
+        return total, None, None
 
 
 def _attention(order: HoleOrder, flip: Tensor) -> Tensor:
     """Return A [B,S,HW] of every hole position; zero for the padding of smaller holes and where nothing is known."""
-    channels = order.rows.shape[2]
+    channels = order.rows.shape[1]
     best = order.best_known()
     known, around = take(order.rows, best), order.window_mean(order.place)
     weight_known = product(unit(known), order.current)
-    weight_flip = flip[:, : order.place.shape[1]] @ unit(order.rows).transpose(1, 2)
-    weight_flip = weight_flip.amax(dim=2, keepdim=True)
-    one_hot = order.current.new_zeros(*best.shape, order.rows.shape[1]).scatter_(2, best[:, :, None], 1.0)
+    # By the number of the hole, not by its place.
+    asked = flip.flatten(2)[:, :, : order.place.shape[1]].transpose(1, 2)
+    weight_flip = (asked @ unit(order.by_map).transpose(1, 2)).amax(dim=2, keepdim=True)
+    positions = order.hole.shape[1]
+    one_hot = F.one_hot(best % positions, positions).to(known.dtype)
 
     # The recursion carries m and A side by side; m alone decides about the weights.
     first = torch.cat([(known + around) / 2, one_hot], dim=2)
