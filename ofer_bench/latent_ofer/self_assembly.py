@@ -31,7 +31,7 @@ def self_assembly(features: Tensor, hole: Tensor) -> Tensor:
     weight_symmetric = _similarity(direction, symmetric)
     known = take(order.rows, order.best_known())
     weight_known = _similarity(direction, known) * order.anything_known
-    fixed = weight_symmetric * symmetric + weight_known * known
+    fixed = torch.addcmul(weight_symmetric * symmetric, weight_known, known)
     return order.put(scan(direction, fixed, weight_symmetric + weight_known, order.current, _similarity))
 
 

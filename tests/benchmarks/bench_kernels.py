@@ -61,8 +61,7 @@ def bench_ssim() -> float:
 def one_after_another(features: Tensor, flip: Tensor, hole: Tensor) -> Tensor:
     """Rebuild one map [C,H,W] as the release goes about it: products as matrices, all else position by position.
 
-    ``flip`` [C,H,W], ``hole`` bool [H,W]. The release also builds a convolution for every product of the recursion
-    and writes its masks to the GPU; both are left out.
+    ``flip`` [C,H,W], ``hole`` bool [H,W]. As there, a product of the recursion is a convolution built for it.
     """
     height, width = hole.shape
     x, f = features.flatten(1).T.contiguous(), flip.flatten(1).T
@@ -99,7 +98,9 @@ def one_after_another(features: Tensor, flip: Tensor, hole: Tensor) -> Tensor:
                 attention[n, k] = 1
             else:
                 direction = x[h] * (1 / (x[h].norm(2) + 1e-8))
-                d_prev = m[n - 1] @ direction
+                convolution = torch.nn.Conv2d(len(features), 1, kernel_size=1, bias=False)
+                convolution.weight.data = direction[None, :, None, None]
+                d_prev = convolution(m[n - 1][None, :, None, None]).squeeze()
                 z = d_prev + d_known[h] + d_flip[n]
                 m[n] = d_prev / z * m[n - 1] + d_known[h] / z * x[k] + d_flip[n] / z * around[h]
                 attention[n] = attention[n - 1] * (d_prev / z).item()
@@ -112,7 +113,11 @@ def one_after_another(features: Tensor, flip: Tensor, hole: Tensor) -> Tensor:
 def bench_layers() -> None:
     """Print the layers' times over that of the similarity matmul: 16 maps of 512 x 32 x 32, 256 holes each."""
     generator = torch.Generator().manual_seed(0)
-    features, flip = torch.rand(2, BATCH, CHANNELS, SIDE, SIDE, generator=generator).unbind(0)
+    # In the memory layout of the network.
+    features, flip = (
+        torch.rand(BATCH, CHANNELS, SIDE, SIDE, generator=generator).to(memory_format=torch.channels_last)
+        for _ in range(2)
+    )
     hole = torch.zeros(BATCH, 1, SIDE, SIDE, dtype=torch.bool)
     hole[:, :, 8:24, 8:24] = True
     rows = features.flatten(2).transpose(1, 2)
