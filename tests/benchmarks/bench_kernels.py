@@ -135,15 +135,17 @@ def bench_layers() -> None:
 
     torch.testing.assert_close(loop(), released(features, hole)[0], atol=1e-4, rtol=1e-4)
     layers = {"self_assembly": self_assembly, "csa": csa, "released_layer": released}
-    forward = [lambda layer=layer: layer(features, hole) for layer in layers.values()]
-    with torch.no_grad():
-        matmul, loops, *times = seconds(lambda: inside @ rows.transpose(1, 2), loop, *forward)
-    both = seconds(*(trained(layer) for layer in layers.values()))
+    plain = [lambda: inside @ rows.transpose(1, 2), loop]
+    plain += [lambda layer=layer: layer(features, hole) for layer in layers.values()]
+    matmul, loops, *times = seconds(
+        *(torch.no_grad()(call) for call in plain), *(trained(layer) for layer in layers.values())
+    )
+    once, with_backward = times[: len(layers)], times[len(layers) :]
     print(f"similarity matmul         {matmul * 1e3:.0f} ms for {BATCH} maps")
     print(f"released way, one by one  {loops * 1e3:.0f} ms for 1 map")
-    for name, once, with_backward in zip(layers, times, both, strict=True):
-        print(f"{name + ' / matmul':25s} {once / matmul:.1f}, with backward {with_backward / matmul:.1f}")
-        print(f"{'  faster per image by':25s} {loops / (once / BATCH):.1f}")
+    for name, forward, both in zip(layers, once, with_backward, strict=True):
+        print(f"{name + ' / matmul':25s} {forward / matmul:.1f}, with backward {both / matmul:.1f}")
+        print(f"{'  faster per image by':25s} {loops / (forward / BATCH):.1f}")
 
 
 if __name__ == "__main__":
