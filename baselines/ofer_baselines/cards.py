@@ -68,6 +68,44 @@ CONVENTIONAL = Card(
     notes="All but the layer is that of the card hybrid, with the same choices; of the layer the paper gives the 3x3.",
 )
 
+CSA = Card(
+    id="csa",
+    kind="reconstructor",
+    version="1",
+    title="Hybrid with the CSA layer (Table 8)",
+    load="ofer_bench.latent_ofer.hybrid:CSAReconstructor",
+    requires=("face-mae", "resnet18"),
+    paper=(
+        "Latent-OFER, Table 8: the hybrid network with the CSA layer in place of the self-assembly layer; Liu et al., "
+        "Coherent semantic attention for image inpainting, ICCV 2019"
+    ),
+    fidelity="reconstructed recipe",
+    notes=(
+        "All but the layer is that of the card hybrid, with the same choices. The layer computes what CSA's code "
+        "computes, with negative similarities at 0, and has the gradient of that; the code has a backward pass of its "
+        "own, which routes almost nothing. Not the two networks of CSA, which Tables 2 and 9 may mean."
+    ),
+)
+
+RELEASED = Card(
+    id="released",
+    kind="reconstructor",
+    version="1",
+    title="Hybrid with the released layer",
+    load="ofer_bench.latent_ofer.hybrid:ReleasedReconstructor",
+    requires=("face-mae", "resnet18"),
+    paper="Latent-OFER, section 3.2.2, as the authors' code (github.com/leeisack/Latent-OFER) computes it",
+    fidelity="reconstructed recipe",
+    notes=(
+        "The layer alone, forward and backward: p_s is not mirrored and stays out of the output, whose weights sum to "
+        "less than 1; similarities normalise one side; no hole but the first hands on a gradient. Not as released: "
+        "every face has its own hole, in true batches; the flip features are an untrained convolution at the layer "
+        "and not half of a doubled encoder. All else is that of the card hybrid, with the same choices: a cell of the "
+        "map belongs to the hole as soon as one pixel does, and all losses have gradients, which four of the "
+        "release's have not."
+    ),
+)
+
 MEAN_FILL = Card(
     id="mean-fill",
     kind="reconstructor",

@@ -21,20 +21,19 @@ from ofer_bench.api import (
 )
 from ofer_bench.latent_ofer.hybrid_training import train_hybrid
 from ofer_bench.latent_ofer.mae import FaceMAE
-from ofer_bench.latent_ofer.unet import HybridUNet, Restored
+from ofer_bench.latent_ofer.unet import LAYERS, HybridUNet, Restored
 from ofer_bench.latent_ofer.upstream import ExpressionNetwork, frozen
 
 MASK_FILL = 0.5
 """Grey of the hole in the masked image; zero in the network's input range."""
 
-LAYERS = ("self-assembly", "conventional")
-
 
 class HybridReconstructor(nn.Module):
     """MAE and U-Net with the self-assembly layer.
 
-    ``settings.model``: ``width`` of the first level (64 in the paper's release), ``layer`` (self-assembly or
-    conventional), ``layer_level`` (the layer works at 1/2**layer_level of the resolution; 3 in the release).
+    ``settings.model``: ``width`` of the first level (64 in the paper's release), ``layer``
+    (self-assembly, conventional, csa or released), ``layer_level`` (the layer works at 1/2**layer_level of the
+    resolution; 3 in the release).
     """
 
     component_id = "hybrid"
@@ -110,3 +109,17 @@ class ConventionalReconstructor(HybridReconstructor):
 
     component_id = "conventional"
     default_layer = "conventional"
+
+
+class CSAReconstructor(HybridReconstructor):
+    """The same network with the CSA layer (Table 8)."""
+
+    component_id = "csa"
+    default_layer = "csa"
+
+
+class ReleasedReconstructor(HybridReconstructor):
+    """The same network with the self-assembly layer as the authors' code computes it."""
+
+    component_id = "released"
+    default_layer = "released"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ofer_bench.api import PluginError
+from ofer_bench.latent_ofer.csa import csa
+from ofer_bench.latent_ofer.released_layer import released_layer
 from ofer_bench.latent_ofer.self_assembly import self_assembly
 
 MAX_FACTOR = 8
@@ -32,9 +35,10 @@ class Restored:
 class HybridUNet(nn.Module):
     """Restores a face from its composite (known pixels + coarse hole) and the masked image.
 
-    ``layer`` at 1/2**``layer_level`` of the resolution is ``self-assembly`` (Eq. 3) or ``conventional`` (3x3
-    convolution, instance norm, leaky ReLU: Table 8). The output is a residual over the composite, started
-    near zero, so that training starts at the quality of the coarse stage; the paper leaves this open.
+    ``layer`` at 1/2**``layer_level`` of the resolution is one of LAYERS: ``self-assembly`` (Eq. 3), ``conventional``
+    (3x3 convolution, instance norm, leaky ReLU: Table 8), ``csa`` (Table 8) or ``released``. The output is a residual
+    over the composite, started near zero, so that training starts at the quality of the coarse stage; the paper
+    leaves this open.
     """
 
     def __init__(self, image_size: int, width: int, layer: str, layer_level: int, tap_channels: int) -> None:
@@ -51,7 +55,7 @@ class HybridUNet(nn.Module):
         self.down = nn.ModuleList(_Down(channels[n], channels[n + 1]) for n in range(levels))
         self.up = nn.ModuleList(_Up(channels[n + 1], channels[n]) for n in reversed(range(levels)))
         middle = channels[layer_level]
-        self.layer = SelfAssembly(middle) if layer == "self-assembly" else Conventional(middle)
+        self.layer = LAYERS[layer](middle)
         self.tap_encoder = nn.Conv2d(middle, tap_channels, 1)
         self.tap_decoder = nn.Conv2d(middle, tap_channels, 1)
         self.to_residual = nn.Conv2d(width, 3, 3, padding=1, bias=False)
@@ -91,6 +95,34 @@ class SelfAssembly(nn.Module):
         return self.norm(self_assembly(features, hole))
 
 
+class CSA(SelfAssembly):
+    """The CSA layer in the same place, then instance norm (Table 8)."""
+
+    def forward(self, features: Tensor, hole: Tensor) -> Tensor:
+        """Rebuild ``hole`` bool [B,1,h,w] of ``features`` [B,C,h,w]."""
+        return self.norm(csa(features, hole))
+
+
+class Released(SelfAssembly):
+    """The layer of the authors' code in the same place, then instance norm.
+
+    The release doubles every level of its encoder and feeds it the image and a copy flipped in width and in
+    colours; half of the channels before the layer are the "flip" features. Kept of that: they are further outputs of
+    a 3x3 convolution at the layer, no mirror image of the others, and never trained, for the layer gives them no
+    gradient. Not kept: the doubled encoder and its flipped input, so that nothing but the layer is exchanged.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.flip = _convolution(channels, channels, kernel=3)
+
+    def forward(self, features: Tensor, hole: Tensor) -> Tensor:
+        """Rebuild ``hole`` bool [B,1,h,w] of ``features`` [B,C,h,w]."""
+        with torch.no_grad():
+            flip = self.flip(features)
+        return self.norm(released_layer(features, flip, hole))
+
+
 class Conventional(nn.Module):
     """The 3x3 layer that Table 8 puts in the place of self-assembly."""
 
@@ -101,6 +133,15 @@ class Conventional(nn.Module):
     def forward(self, features: Tensor, hole: Tensor) -> Tensor:
         """Convolve ``features`` [B,C,h,w] everywhere; ``hole`` plays no part."""
         return self.net(features)
+
+
+LAYERS: Mapping[str, Callable[[int], nn.Module]] = {
+    "self-assembly": SelfAssembly,
+    "conventional": Conventional,
+    "csa": CSA,
+    "released": Released,
+}
+"""What ``layer`` may be: builds the layer for a number of channels."""
 
 
 class _Down(nn.Module):

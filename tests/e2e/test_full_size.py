@@ -29,7 +29,7 @@ def parts() -> dict[str, Any]:
                 built[name] = load_class(card)(ComponentRecipe(card, profile, {}).settings, upstream).eval()
         return built[name]
 
-    for name in ("vit-svdd", "hybrid", "conventional", "mae", "latent-recognizer", "dan"):
+    for name in ("vit-svdd", "hybrid", "conventional", "csa", "released", "mae", "latent-recognizer", "dan"):
         build(name)
     return built
 
@@ -59,7 +59,7 @@ def test_latent_ofer_runs_whole(parts: dict[str, Any], batch: FaceBatch) -> None
     assert torch.isfinite(output.prediction.logits).all()
 
 
-@pytest.mark.parametrize("name", ["mae", "conventional", "hybrid"])
+@pytest.mark.parametrize("name", ["mae", "conventional", "csa", "released", "hybrid"])
 def test_reconstructors_touch_the_hole_only(name: str, parts: dict[str, Any], batch: FaceBatch) -> None:
     mask = torch.zeros(2, 14, 14, dtype=torch.bool)
     mask[0, 4:8, 3:9] = True

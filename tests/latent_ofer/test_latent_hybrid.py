@@ -4,13 +4,25 @@ import pytest
 import torch
 
 from ofer_bench.api import PluginError, Recipe, TrainingDiverged, patch_mask_to_pixels
-from ofer_bench.latent_ofer.hybrid import ConventionalReconstructor, HybridReconstructor
+from ofer_bench.latent_ofer.hybrid import (
+    ConventionalReconstructor,
+    CSAReconstructor,
+    HybridReconstructor,
+    ReleasedReconstructor,
+)
 from ofer_bench.latent_ofer.hybrid_training import Critics, generator_pass, hole_psnr
 from ofer_bench.latent_ofer.losses import LossWeights
 from ofer_bench.latent_ofer.mae import FaceMAE
 from ofer_bench.latent_ofer.masks import draw_patch_masks
-from ofer_bench.latent_ofer.unet import Conventional, SelfAssembly
+from ofer_bench.latent_ofer.unet import CSA, LAYERS, Conventional, Released, SelfAssembly
 from ofer_bench.latent_ofer.upstream import levels_and_logits
+
+RECONSTRUCTORS = {
+    HybridReconstructor: SelfAssembly,
+    ConventionalReconstructor: Conventional,
+    CSAReconstructor: CSA,
+    ReleasedReconstructor: Released,
+}
 
 
 @pytest.fixture
@@ -23,7 +35,7 @@ def holes(count: int, seed: int = 0) -> torch.Tensor:
     return draw_patch_masks(count, 4, torch.Generator().manual_seed(seed), ratio=(0.2, 0.6))
 
 
-@pytest.mark.parametrize("build", [HybridReconstructor, ConventionalReconstructor])
+@pytest.mark.parametrize("build", RECONSTRUCTORS)
 def test_known_pixels_stay_and_hidden_ones_do_not_matter(tiny, upstream, build):
     hybrid = build(tiny.settings("hybrid"), upstream)
     batch, mask = tiny.faces(6, 0).batch(range(6)), holes(6)
@@ -53,28 +65,40 @@ def test_starts_at_the_coarse_stage(tiny, upstream):
 
 
 def test_layers_are_exchanged_and_nothing_else(tiny, upstream):
-    own = HybridReconstructor(tiny.settings("hybrid"), upstream)
-    table_8 = ConventionalReconstructor(tiny.settings("hybrid"), upstream)
-    by_setting = HybridReconstructor(tiny.settings("hybrid", layer="conventional"), upstream)
-    assert isinstance(own.unet.layer, SelfAssembly) and isinstance(table_8.unet.layer, Conventional)
-    assert isinstance(by_setting.unet.layer, Conventional)
-
     def others(model):
         return {n: p.shape for n, p in model.state_dict().items() if not n.startswith("unet.layer.")}
 
-    assert others(own) == others(table_8)
+    own = HybridReconstructor(tiny.settings("hybrid"), upstream)
+    assert set(RECONSTRUCTORS.values()) == set(LAYERS.values())
+    for build, layer in RECONSTRUCTORS.items():
+        model = build(tiny.settings("hybrid"), upstream)
+        by_setting = HybridReconstructor(tiny.settings("hybrid", layer=build.default_layer), upstream)
+        assert type(model.unet.layer) is type(by_setting.unet.layer) is layer
+        assert others(model) == others(own)
 
 
-@pytest.mark.parametrize("build", [HybridReconstructor, ConventionalReconstructor])
-def test_eq_5_reaches_every_parameter_and_no_frozen_one(tiny, upstream, build):
+@pytest.mark.parametrize("build", RECONSTRUCTORS)
+def test_eq_5_reaches_every_parameter_that_the_layer_does_not_starve_and_no_frozen_one(tiny, upstream, build):
     torch.manual_seed(0)
     hybrid = build(tiny.settings("hybrid"), upstream)
     critics = Critics(upstream["resnet18"], 32, 4, torch.device("cpu"))
     target = tiny.faces(4, 0).batch(range(4)).image
     made = generator_pass(hybrid, critics, target, holes(4))
     made.terms.total(LossWeights()).backward()
-    assert [n for n, p in hybrid.named_parameters() if p.grad is None or not p.grad.any()] == []
+    # The backward pass of the release has nothing for the convolution that makes its flip features.
+    starved = {n for n, _ in hybrid.named_parameters() if n.startswith("unet.layer.flip.")}
+    assert len(starved) == (3 if build is ReleasedReconstructor else 0)
+    assert {n for n, p in hybrid.named_parameters() if p.grad is None or not p.grad.any()} == starved
     assert all(p.grad is None for part in upstream.values() for p in part.parameters())
+
+
+@pytest.mark.parametrize("build", [CSAReconstructor, ReleasedReconstructor])
+def test_a_network_with_another_layer_trains(tiny, upstream, build):
+    hybrid, log = build(tiny.settings("hybrid"), upstream), tiny.log()
+    start = {name: value.clone() for name, value in hybrid.state_dict().items()}
+    hybrid.fit(tiny.faces(16, 0), tiny.faces(8, 1), Recipe(epochs=1, batch_size=8, lr=1e-3), 5, log)
+    kept = {name for name, value in hybrid.state_dict().items() if torch.equal(value, start[name])}
+    assert kept == {name for name in start if name.startswith("unet.layer.flip.")}
 
 
 @pytest.mark.parametrize(
@@ -145,5 +169,5 @@ def test_state_holds_no_upstream_tensor(tiny, upstream):
 def test_wrong_settings_are_named(tiny, upstream):
     with pytest.raises(PluginError, match="choose 1 to 2"):
         HybridReconstructor(tiny.settings("hybrid", layer_level=3), upstream)
-    with pytest.raises(PluginError, match="self-assembly, conventional"):
-        HybridReconstructor(tiny.settings("hybrid", layer="csa"), upstream)
+    with pytest.raises(PluginError, match="self-assembly, conventional, csa, released"):
+        HybridReconstructor(tiny.settings("hybrid", layer="attention"), upstream)

@@ -4,8 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from ofer_bench.latent_ofer.csa import csa
+from ofer_bench.latent_ofer.released_layer import released_layer
 from ofer_bench.latent_ofer.self_assembly import self_assembly
-from ofer_bench.latent_ofer.unet import HybridUNet
+from ofer_bench.latent_ofer.unet import LAYERS, HybridUNet
 
 LEVEL = 2
 LEVELS = 3
@@ -97,9 +99,25 @@ def test_the_conventional_layer_ignores_the_hole():
     assert torch.equal(seen[f"down{LEVEL + 1}"][0][0], out)
 
 
-@pytest.mark.parametrize("layer", ["self-assembly", "conventional"])
-def test_the_hole_reaches_the_image_through_eq_3_alone(layer):
-    """With the same pixels, another hole changes the output of the paper's layer and not of the other."""
+def test_the_other_layers_work_on_the_same_map_and_hole():
+    for layer in ("csa", "released"):
+        unet = network(layer)
+        seen, (composite, masked, hole) = recorded(unet), face()
+        with torch.no_grad():
+            unet(composite, masked, hole)
+            (features, cells), out = seen["layer"]
+            if layer == "csa":
+                expected = csa(features, cells)
+            else:
+                expected = released_layer(features, unet.layer.flip(features), cells)
+        torch.testing.assert_close(out, unet.layer.norm(expected))
+        assert not torch.allclose(out, unet.layer.norm(self_assembly(features, cells)), atol=1e-3)
+        assert torch.equal(seen[f"down{LEVEL + 1}"][0][0], out)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_the_hole_reaches_the_image_through_the_layer_alone(layer):
+    """With the same pixels, another hole changes the output of every layer but the conventional one."""
     unet, (composite, masked, hole) = network(layer), face()
     with torch.no_grad():
         first = unet(composite, masked, hole).image

@@ -16,7 +16,7 @@ METHOD = {"detector": "detect", "reconstructor": "reconstruct", "classifier": "p
 def test_the_systems_of_the_first_path_are_registered() -> None:
     expected = {
         "detector": {"one-class-svm", "vit-svdd"},
-        "reconstructor": {"mae", "conventional", "hybrid", "mean-fill"},
+        "reconstructor": {"mae", "conventional", "csa", "released", "hybrid", "mean-fill"},
         "classifier": {"resnet18", "dan", "latent-recognizer"},
         "occluder": {"random-patch", "gradcam", "objects", "irregular"},
         "system": {"latent-ofer"},
