@@ -1,4 +1,4 @@
-"""Random training masks on the patch grid."""
+"""Random training masks on the patch grid, and faces occluded under them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from ofer_bench.api import patch_mask_to_pixels
 
 BLOB_SMOOTHING = 3
 """Passes of a 3x3 average over white noise; makes blobs of a few patches across."""
@@ -46,3 +48,13 @@ def draw_patch_masks(
     share = torch.rand(count, 1, generator=generator, device=generator.device) * (high - low) + low
     holes = (share * grid * grid).round().clamp(min=1)
     return (mask_priority(count, grid, generator) < holes).reshape(count, grid, grid)
+
+
+def occlude_by_others(image: Tensor, grid: int, patch_size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Occlude faces [B,3,H,W] by patches of the next face of the batch, upside down, so that no object is ever seen.
+
+    Returns the faces and which of their patches, bool [B,G*G], stay unoccluded.
+    """
+    holes = draw_patch_masks(len(image), grid, generator)
+    occluded = torch.where(patch_mask_to_pixels(holes, patch_size), image.roll(1, dims=0).flip(2), image)
+    return occluded, ~holes.flatten(1)

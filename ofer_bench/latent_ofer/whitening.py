@@ -30,28 +30,29 @@ def whiten(latents: Tensor, whitening: Whitening) -> Tensor:
     return torch.einsum("bnk,nkl->bnl", projected, whitening.scale)
 
 
-def fit_whitening(latents: Callable[[], Iterable[Tensor]], components: int) -> Whitening:
+def fit_whitening(latents: Callable[[], Iterable[tuple[Tensor, Tensor]]], components: int) -> Whitening:
     """Estimate the whitening of unoccluded latents.
 
-    ``latents()`` yields float [B,N,D] batches of the same faces on each of two calls. The first pass gives
-    the means and the K = ``components`` principal directions of all positions together (K bounds the memory,
-    for the scales take N*K*K), the second the covariance of each position there. Scales are symmetric roots,
-    so that directions mean the same at every position and one head can serve them all. Sums are kept in
-    float64.
+    ``latents()`` yields batches of float [B,N,D] and of bool [B,N], which of them are unoccluded, the same on each of
+    two calls. The first pass gives the means and the K = ``components`` principal directions of all positions together
+    (K bounds the memory, for the scales take N*K*K), the second the covariance of each position there. Scales are
+    symmetric roots, so that directions mean the same at every position and one head can serve them all. Sums are kept
+    in float64.
     """
-    count, total, outer = 0, torch.zeros(()), torch.zeros(())
-    for batch in latents():
-        wide = batch.double()
-        count += len(batch)
+    count, total, outer = torch.zeros(()), torch.zeros(()), torch.zeros(())
+    for batch, kept in latents():
+        wide = batch.double() * kept[:, :, None]
+        count = count + kept.sum(dim=0)
         total = total + wide.sum(dim=0)
         outer = outer + torch.einsum("bnd,bne->de", wide, wide)
+    count = count.clamp(min=1)[:, None]
     mean = total / count
-    _, directions = torch.linalg.eigh(outer / (count * len(mean)) - mean.T @ mean / len(mean))
+    _, directions = torch.linalg.eigh((outer - (count * mean).T @ mean) / count.sum())
     projection = directions.flip(1)[:, :components]
     covariance = torch.zeros(())
-    for batch in latents():
-        projected = (batch.double() - mean) @ projection
-        covariance = covariance + torch.einsum("bnk,bnl->nkl", projected, projected) / count
+    for batch, kept in latents():
+        projected = ((batch.double() - mean) * kept[:, :, None]) @ projection
+        covariance = covariance + torch.einsum("bnk,bnl->nkl", projected, projected) / count[:, :, None]
     values, vectors = torch.linalg.eigh(covariance)
     values = values.clamp(min=0.0)
     variance = values.mean(dim=1, keepdim=True)
