@@ -87,7 +87,10 @@ def _check(image: np.ndarray, occluded: np.ndarray, occlusion: Occlusion) -> Non
     touched = mask if occlusion.touched is None else occlusion.touched
     if touched.shape != mask.shape or touched.dtype != np.bool_ or (mask & ~touched).any():
         raise OccluderError("`touched` does not hold the mask", hint="return bool like the mask, True there and beyond")
-    if not np.array_equal(occluded[~touched], image[~touched]):
+    # Channel by channel: picking pixels by a mask takes ten times as long.
+    differs = occluded != image
+    changed = differs[..., 0] | differs[..., 1] | differs[..., 2]
+    if (changed & ~touched).any():
         raise OccluderError(
             "pixels outside the mask have changed", hint="set the mask, or `touched`, wherever apply writes"
         )
