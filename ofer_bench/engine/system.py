@@ -30,7 +30,11 @@ class System:
     reconstructor: Any = None
 
     def __call__(self, batch: FaceBatch) -> SystemOutput:
-        """Detect, mask, reconstruct and recognise (paper, Figure 2); ``batch`` lies on the system's device."""
+        """Detect, mask, reconstruct and recognise (paper, Figure 2); ``batch`` lies on the system's device.
+
+        Each part is called once for all faces, and takes from the one before it tensors in memory. Every part encodes
+        what it is given itself: a restored face is another input than the occluded one.
+        """
         if self.detector is None:
             return SystemOutput(detection=None, reconstruction=None, prediction=self.classifier.predict(batch))
         detection = self.detector.detect(batch)

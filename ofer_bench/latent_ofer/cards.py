@@ -67,11 +67,13 @@ RECOGNIZER = Card(
     fidelity="reconstructed recipe",
     notes=(
         "Positions are chosen per face by the attention map as the paper says; the released code uses 78 "
-        "fixed ones. The latent branch is two layers with ReLU; the released one has 450 million "
-        "parameters and no activation. Own choices: latents of the encoder (the released ones have the width of "
-        "the decoder); attention heads of DAN's shapes, channel before space, where the paper cites CBAM, with the "
-        "mean over channels for the sum and a batch norm after the fusion of heads; AdamW; no random erasing, which "
-        "the released code has. Half of the training faces are clean, half have random holes restored under their "
+        "fixed ones (positions: fixed; on other grids than its 14x14 the same part of the face, our choice). The "
+        "latent branch is two layers with ReLU; the released one has 450 million parameters and no activation. Own "
+        "choices: latents of the encoder (the released ones have the width of the decoder; latents: decoder takes "
+        "those of its last block, which block is theirs is unknown); attention heads of DAN's shapes, channel "
+        "before space, where the paper cites CBAM, with the mean over channels for the sum and a batch norm after "
+        "the fusion of heads; AdamW; no random erasing, which the released code has. Half of the training faces are "
+        "clean, half have random holes restored under their "
         "true mask, where the system restores what its detector finds."
     ),
 )

@@ -1,4 +1,7 @@
-"""Expression-relevant ViT latents: those at the positions the CNN attends to (section 3.3, figure 4)."""
+"""Expression-relevant ViT latents: those at the positions the CNN attends to (section 3.3, figure 4).
+
+Or, as in the paper's release, those at the same positions of every face.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,11 @@ from torch import Tensor
 
 SHARE = 0.5
 """The paper's top 50 %."""
+
+RELEASED_TOKENS = (*(start + n for start in range(46, 159, 14) for n in range(8)), *range(172, 178))
+"""The 78 token indices of the paper's release, for 14x14 patches; the class token is number 0 (as we read it)."""
+
+RELEASED_GRID = 14
 
 
 def selected_count(patches: int, share: float = SHARE) -> int:
@@ -40,3 +48,15 @@ def select_latents(latents: Tensor, activation: Tensor, share: float = SHARE) ->
     order = activation.flatten(1).argsort(dim=1, descending=True, stable=True)
     place = order[:, :count].sort(dim=1).values
     return Selected(torch.gather(latents, 1, place[:, :, None].expand(-1, -1, latents.shape[2])), place)
+
+
+def released_positions(grid: int) -> Tensor:
+    """Return the fixed positions of the paper's release on a patch grid, int64 [K], rising, in raster order.
+
+    On 14x14 patches its 78: rows 3 to 11 of columns 3 to 10, and row 12 of columns 3 to 8, counted from 0. It has
+    no other grid; there, a choice of this suite, those patches whose centre lies in the same part of the face.
+    """
+    inside = torch.zeros(RELEASED_GRID**2, dtype=torch.bool)
+    inside[torch.tensor(RELEASED_TOKENS) - 1] = True
+    nearest = (2 * torch.arange(grid) + 1) * RELEASED_GRID // (2 * grid)
+    return inside.view(RELEASED_GRID, RELEASED_GRID)[nearest][:, nearest].flatten().nonzero()[:, 0]

@@ -70,7 +70,7 @@ class FaceMAE(nn.Module):
         check_known("face-mae", model, SETTINGS)
         self.patch_size, self.grid = settings.patch_size, settings.grid
         self.dim = int(model.get("dim", 128))
-        decoder_dim = int(model.get("decoder_dim", 96))
+        self.decoder_dim = decoder_dim = int(model.get("decoder_dim", 96))
         self.heads = {"heads": int(model.get("heads", 4)), "decoder_heads": int(model.get("decoder_heads", 4))}
         self.statistics = choice("face-mae", model, "statistics", tuple(STATISTICS))
         self.decoder_target = choice("face-mae", model, "decoder_target", TARGETS)
@@ -107,6 +107,15 @@ class FaceMAE(nn.Module):
         allowed = torch.eye(count, dtype=torch.bool, device=image.device)
         allowed[:, 0] = True
         return self._encode_tokens(self._tokens(image), allowed)[:, 1:]
+
+    def decode_latents(self, image: Tensor) -> Tensor:
+        """Return the decoder's tokens [B,G*G,E] of all patches of ``image`` [B,3,H,W] in [0,1], last norm applied.
+
+        Nothing is removed, so they are what ``decoder_head`` would paint known patches from: the loss, which counts
+        removed patches alone, trained them as context only. Latents of the paper's release have their width.
+        """
+        encoded = self.decoder_embed(self._encode_tokens(self._tokens(image), None))
+        return self._decode(encoded[:, :1], encoded[:, 1:])
 
     def inpaint(self, image: Tensor, mask_patch: Tensor) -> Tensor:
         """Paint faces from their kept patches: [B,3,H,W] in [0,1], the raw prediction of every patch.
@@ -192,11 +201,14 @@ class FaceMAE(nn.Module):
         # In mixed precision the encoder's output is narrower than the parameter, and scatter takes one type.
         blank = self.mask_token.to(encoded.dtype).expand(*mask.shape, width)
         placed = blank.scatter(1, kept.expand(-1, -1, width), encoded[:, 1:])
-        full = torch.where(mask[:, :, None], blank, placed) + self.decoder_position
-        full = torch.cat([encoded[:, :1], full], dim=1)
+        return self.decoder_head(self._decode(encoded[:, :1], torch.where(mask[:, :, None], blank, placed)))
+
+    def _decode(self, cls: Tensor, patches: Tensor) -> Tensor:
+        """Run the decoder on embedded tokens, ``cls`` [B,1,E] and ``patches`` [B,N,E]; normed patches [B,N,E]."""
+        full = torch.cat([cls, patches + self.decoder_position], dim=1)
         for block in self.decoder_blocks:
             full = block(full)
-        return self.decoder_head(self.decoder_norm(full[:, 1:]))
+        return self.decoder_norm(full[:, 1:])
 
 
 def _additive(allowed: Tensor, like: Tensor) -> Tensor:

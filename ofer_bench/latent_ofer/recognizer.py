@@ -23,13 +23,20 @@ from ofer_bench.api import (
     check_known,
 )
 from ofer_bench.latent_ofer.attention import MultiHeadAttention
-from ofer_bench.latent_ofer.extractor import select_latents, selected_count, to_patch_grid
+from ofer_bench.latent_ofer.extractor import released_positions, select_latents, selected_count, to_patch_grid
 from ofer_bench.latent_ofer.mae import FaceMAE
 from ofer_bench.latent_ofer.recognizer_training import train_recognizer
+from ofer_bench.latent_ofer.settings import choice
 from ofer_bench.latent_ofer.upstream import ExpressionNetwork, frozen
 
 BRANCHES = ("cnn+extracted-latent", "cnn+full-latent", "extracted-latent", "full-latent", "cnn")
 """The rows of Table 10; the first is the paper's model."""
+
+LATENTS = ("encoder", "decoder")
+"""Whose tokens the latents are; the paper leaves it open, the release's have the decoder's width."""
+
+POSITIONS = ("cam", "fixed")
+"""Where latents are extracted: where the CNN attends to (paper), or everywhere alike (release)."""
 
 LATENT_DIM = 256
 FUSION_DIM = 128
@@ -47,32 +54,34 @@ class LatentRecognizer(nn.Module):
     """CNN with attention and ViT latents, fused.
 
     ``settings.model``: ``branches`` (one of BRANCHES), ``heads`` of the attention (4), ``hidden`` (first layer
-    of the latent branch, 1024), ``dropout`` on the latents (0). The trunk starts from the upstream ResNet-18,
-    where the paper takes MS-Celeb-1M weights. In the branch ``extracted-latent`` the CNN classifies for its own
-    loss only, for the choice of positions passes no gradient.
+    of the latent branch, 1024), ``dropout`` on the latents (0), ``latents`` (one of LATENTS), ``positions`` of the
+    extracted ones (one of POSITIONS). The trunk starts from the upstream ResNet-18, where the paper takes
+    MS-Celeb-1M weights. In the branch ``extracted-latent`` the CNN classifies for its own loss only, for the choice
+    of positions passes no gradient; with fixed positions there is no CNN in it.
     """
 
     def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component]) -> None:
         super().__init__()
         model = settings.model
-        check_known("latent-recognizer", model, ("branches", "heads", "hidden", "dropout"))
-        self.branches = str(model.get("branches", BRANCHES[0]))
-        if self.branches not in BRANCHES:
-            raise PluginError(
-                f"branches={self.branches!r} is no setting of latent-recognizer",
-                hint=f"choose one of {', '.join(BRANCHES)}",
-            )
+        check_known("latent-recognizer", model, ("branches", "heads", "hidden", "dropout", "latents", "positions"))
+        self.branches = choice("latent-recognizer", model, "branches", BRANCHES)
+        self.latents = choice("latent-recognizer", model, "latents", LATENTS)
+        positions = choice("latent-recognizer", model, "positions", POSITIONS)
         self._frozen: tuple[FaceMAE, ExpressionNetwork, Reconstructor] = (
             frozen(upstream, "face-mae"),
             frozen(upstream, "resnet18"),
             frozen(upstream, "hybrid"),
         )
         self.grid, classes = settings.grid, settings.num_classes
-        self.extracts = "extracted-latent" in self.branches
+        extracts = "extracted-latent" in self.branches
+        self.points = extracts and positions == "cam"
         self.uses_latents = "latent" in self.branches
         self.fuses_cnn = "cnn" in self.branches
+        self.place: Tensor | None
+        fixed = released_positions(self.grid) if extracts and not self.points else None
+        self.register_buffer("place", fixed, persistent=False)
         fused = 0
-        if self.fuses_cnn or self.extracts:
+        if self.fuses_cnn or self.points:
             self.trunk = copy.deepcopy(self.expression.trunk).requires_grad_(True)
             channels = self._trunk_channels(settings.image_size)
             self.attention = MultiHeadAttention(channels, int(model.get("heads", 4)))
@@ -81,9 +90,9 @@ class LatentRecognizer(nn.Module):
             else:
                 self.guide = nn.Linear(channels, classes)
         if self.uses_latents:
-            tokens = selected_count(self.grid**2) if self.extracts else self.grid**2
+            width = self.mae.dim if self.latents == "encoder" else self.mae.decoder_dim
             self.latent_branch = _latent_branch(
-                tokens * self.mae.dim, int(model.get("hidden", 1024)), float(model.get("dropout", 0.0))
+                self._token_count() * width, int(model.get("hidden", 1024)), float(model.get("dropout", 0.0))
             )
             fused += LATENT_DIM
         self.classifier = nn.Sequential(
@@ -95,7 +104,7 @@ class LatentRecognizer(nn.Module):
 
     @property
     def mae(self) -> FaceMAE:
-        """The frozen encoder of the latents."""
+        """The frozen autoencoder of the latents."""
         return self._frozen[0]
 
     @property
@@ -112,7 +121,7 @@ class LatentRecognizer(nn.Module):
         """Recognise ``image01`` [B,3,H,W] in [0,1]; both branches see the same pixels."""
         parts: list[Tensor] = []
         activation, guide = None, None
-        if self.fuses_cnn or self.extracts:
+        if self.fuses_cnn or self.points:
             vector, activation = self.attention(self.trunk(self.expression.normalise(image01)))
             if self.fuses_cnn:
                 parts.append(vector)
@@ -157,10 +166,17 @@ class LatentRecognizer(nn.Module):
 
     def _latents(self, image01: Tensor, activation: Tensor | None) -> Tensor:
         with torch.no_grad():
-            latents = self.mae.encode(image01)
-        if not self.extracts or activation is None:
+            latents = self.mae.encode(image01) if self.latents == "encoder" else self.mae.decode_latents(image01)
+        if self.place is not None:
+            return latents[:, self.place]
+        if not self.points or activation is None:
             return latents
         return select_latents(latents, to_patch_grid(activation, self.grid)).latents
+
+    def _token_count(self) -> int:
+        if self.place is not None:
+            return len(self.place)
+        return selected_count(self.grid**2) if self.points else self.grid**2
 
     @torch.no_grad()
     def _trunk_channels(self, image_size: int) -> int:

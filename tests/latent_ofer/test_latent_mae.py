@@ -67,6 +67,48 @@ def test_hidden_pixels_change_nothing(mae, counts):
     assert first.shape == image.shape and first.min() >= 0 and first.max() <= 1
 
 
+def test_decoder_latents_are_what_the_head_paints_whole_faces_from(tiny):
+    torch.manual_seed(0)
+    mae = FaceMAE(tiny.settings("face-mae", decoder_dim=8), {}).eval()
+    image = torch.rand(3, 3, 32, 32)
+    with torch.no_grad():
+        latents = mae.decode_latents(image)
+        painted = unpatchify(mae.decoder_head(latents), 8) * mae.std + mae.mean
+        nothing_removed = mae.inpaint(image, torch.zeros(3, 4, 4, dtype=torch.bool))
+    assert latents.shape == (3, 16, 8)
+    torch.testing.assert_close(painted.clamp(0, 1), nothing_removed)
+
+
+def test_decoder_latents_equal_plain_attention(tiny):
+    torch.manual_seed(0)
+    mae = FaceMAE(tiny.settings("face-mae", decoder_dim=8), {}).eval()
+    image = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        for face, latents in zip(image, mae.decode_latents(image), strict=True):
+            patches = [face[:, r : r + 8, c : c + 8] for r in range(0, 32, 8) for c in range(0, 32, 8)]
+            rows = torch.stack([patch.permute(1, 2, 0).flatten() for patch in patches]) * 2 - 1
+            tokens = torch.cat([mae.cls_token[0], mae.embed(rows) + mae.position])
+            for block in mae.blocks:
+                tokens = plain_block(block, tokens, heads=2)
+            tokens = mae.decoder_embed(mae.norm(tokens))
+            tokens = torch.cat([tokens[:1], tokens[1:] + mae.decoder_position])
+            for block in mae.decoder_blocks:
+                tokens = plain_block(block, tokens, heads=2)
+            torch.testing.assert_close(latents, mae.decoder_norm(tokens[1:]), atol=1e-5, rtol=1e-5)
+
+
+def plain_block(block, tokens: torch.Tensor, heads: int) -> torch.Tensor:
+    """A pre-norm transformer block on tokens [N,D], head by head."""
+    q, k, v = block.attn.qkv(block.norm1(tokens)).chunk(3, dim=1)
+    width = q.shape[1] // heads
+    seen = []
+    for n in range(0, q.shape[1], width):
+        part = slice(n, n + width)
+        seen.append(torch.softmax(q[:, part] @ k[:, part].T / width**0.5, dim=1) @ v[:, part])
+    tokens = tokens + block.attn.proj(torch.cat(seen, dim=1))
+    return tokens + block.mlp.fc2(torch.nn.functional.gelu(block.mlp.fc1(block.norm2(tokens))))
+
+
 @pytest.mark.parametrize("fused", [True, False])
 def test_masks_of_different_counts_equal_single_faces(mae, fused):
     for block in mae.blocks:

@@ -7,10 +7,10 @@ import torch
 from ofer_bench.api import Card, FaceBatch, PluginError, Recipe, accuracy, derive_seed
 from ofer_bench.latent_ofer import cards, recognizer_training
 from ofer_bench.latent_ofer.attention import MultiHeadAttention
-from ofer_bench.latent_ofer.extractor import select_latents, to_patch_grid
+from ofer_bench.latent_ofer.extractor import released_positions, select_latents, to_patch_grid
 from ofer_bench.latent_ofer.hybrid import HybridReconstructor
 from ofer_bench.latent_ofer.mae import FaceMAE
-from ofer_bench.latent_ofer.recognizer import BRANCHES, LatentRecognizer
+from ofer_bench.latent_ofer.recognizer import BRANCHES, LATENTS, LatentRecognizer
 from ofer_bench.latent_ofer.recognizer_training import deoccluded
 from ofer_bench.occlusion.cam import patch_relevance
 
@@ -185,6 +185,62 @@ def test_training_learns_drawn_expressions(tiny, upstream):
     model.fit(tiny.faces(140, 0), tiny.faces(42, 1), Recipe(epochs=8, batch_size=20, lr=1e-2), 0, log)
     assert max(row["score"] for row in log.rows) > 0.4
     assert log.rows[-1]["loss"] < log.rows[0]["loss"]
+
+
+def test_released_positions_are_the_release_s_78():
+    listed = "46-53 60-67 74-81 88-95 102-109 116-123 130-137 144-151 158-165 172-177"
+    ranges = [[int(end) for end in part.split("-")] for part in listed.split()]
+    tokens = [n for first, last in ranges for n in range(first, last + 1)]
+    place = released_positions(14).tolist()
+    assert len(place) == 78 and place == [token - 1 for token in tokens]
+    block = [(row, column) for row in range(3, 12) for column in range(3, 11)]
+    assert [divmod(n, 14) for n in place] == [*block, *((12, column) for column in range(3, 9))]
+
+
+@pytest.mark.parametrize("grid", [1, 2, 4, 6, 8, 16, 28])
+def test_other_grids_take_the_same_part_of_the_face(grid):
+    def inside(n: float) -> bool:
+        row, column = int((n // grid + 0.5) * 14 / grid), int((n % grid + 0.5) * 14 / grid)
+        return (3 <= row <= 11 and 3 <= column <= 10) or (row == 12 and 3 <= column <= 8)
+
+    place = released_positions(grid).tolist()
+    assert place and place == [n for n in range(grid**2) if inside(n)]
+
+
+@pytest.mark.parametrize("latents", LATENTS)
+@pytest.mark.parametrize("branches", BRANCHES[:4])
+def test_fixed_positions_of_either_latents(tiny, upstream, branches, latents):
+    torch.manual_seed(0)
+    changed = {"branches": branches, "latents": latents, "positions": "fixed"}
+    model = LatentRecognizer(tiny.settings("latent-recognizer", **changed), upstream).train()
+    given = []
+    model.latent_branch.register_forward_pre_hook(lambda _, args: given.append(args[0]))
+    batch = tiny.faces(14, 0).batch(range(14))
+    model.loss(batch.image, batch.label, 0.1).backward()
+    assert [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
+    assert all(p.grad is None for part in upstream.values() for p in part.parameters())
+    mae = upstream["face-mae"]
+    tokens = (mae.encode if latents == "encoder" else mae.decode_latents)(batch.image)
+    place = released_positions(4) if "extracted" in branches else torch.arange(16)
+    assert torch.equal(given[0], tokens[:, place].flatten(1))
+    assert not any(name.startswith("place") for name in model.state_dict())
+    assert (model.predict(batch).attention is None) == ("cnn" not in branches)
+
+
+def test_decoder_latents_at_the_positions_of_the_attention(tiny, upstream):
+    model = LatentRecognizer(tiny.settings("latent-recognizer", latents="decoder"), upstream).eval()
+    image, given = tiny.faces(5, 0).batch(range(5)).image, []
+    model.latent_branch.register_forward_pre_hook(lambda _, args: given.append(args[0]))
+    with torch.no_grad():
+        activation = model(image).activation
+        tokens = upstream["face-mae"].decode_latents(image)
+    assert torch.equal(given[0], select_latents(tokens, to_patch_grid(activation, 4)).latents.flatten(1))
+
+
+@pytest.mark.parametrize(("option", "allowed"), [("latents", "encoder, decoder"), ("positions", "cam, fixed")])
+def test_unknown_settings_are_named(tiny, upstream, option, allowed):
+    with pytest.raises(PluginError, match=allowed):
+        LatentRecognizer(tiny.settings("latent-recognizer", **{option: "vit"}), upstream)
 
 
 def test_unknown_branches_are_named(tiny, upstream):
