@@ -85,7 +85,7 @@ def _face(image: np.ndarray) -> Lab:
     stride = max(1, min(height, width) // 56)
     middle = image[height // 4 : 7 * height // 8 : stride, width // 4 : 3 * width // 4 : stride].reshape(-1, 3)
     lab = to_lab(bytes_to_linear(middle)).astype(np.float64)
-    low, high = np.quantile(lab[:, 0], [0.3, 0.95])
+    low, high = _quantile(lab[:, 0], 0.3), _quantile(lab[:, 0], 0.95)
     skin = lab[(lab[:, 0] >= low) & (lab[:, 0] <= high)]
     (l0, a0, b0), (l1, a1, b1) = skin.mean(axis=0).tolist(), skin.std(axis=0).tolist()
     return Lab(mean=(l0, a0, b0), spread=(l1, a1, b1))
@@ -102,10 +102,10 @@ def _blur(image: np.ndarray) -> float:
     grey = image[height // 4 : 2 * height // 3, width // 6 : 5 * width // 6].astype(np.float32).mean(axis=2)
     before = _slope(grey)
     after = _slope(gaussian_filter(grey, _PROBE, truncate=2.5))
-    edges = before >= max(float(np.quantile(before, 0.985)), 1e-3)
+    edges = before >= max(_quantile(before, 0.985), 1e-3)
     if not edges.any():
         return 0.0
-    ratio = float(np.quantile(before[edges] / np.maximum(after[edges], 1e-3), 0.7))
+    ratio = _quantile(before[edges] / np.maximum(after[edges], 1e-3), 0.7)
     return _PROBE / float(np.sqrt(max(ratio**2 - 1, 1e-2)))
 
 
@@ -113,3 +113,9 @@ def _slope(grey: np.ndarray) -> np.ndarray:
     down, across = grey[1:, :-1] - grey[:-1, :-1], grey[:-1, 1:] - grey[:-1, :-1]
     steep: np.ndarray = np.hypot(down, across)
     return steep
+
+
+def _quantile(values: np.ndarray, share: float) -> float:
+    """The value at rank ``share`` of all; NumPy's own costs several times as much for interpolating."""
+    rank = int(share * (values.size - 1))
+    return float(np.partition(values, rank, axis=None)[rank])

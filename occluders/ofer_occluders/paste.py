@@ -111,8 +111,11 @@ def apply_paste(image: np.ndarray, occlusion: Occlusion) -> np.ndarray:
         if on_skin.all():
             return change(light, skin)
         changed = change(light, thing)
-        some = on_skin > 0
-        changed[some] += on_skin[some, None] * (change(light[some], skin) - changed[some])
+        some = np.flatnonzero(on_skin)
+        if some.size:
+            before = changed.take(some, axis=0)
+            share = on_skin.take(some)[:, None]
+            changed[some] = before + share * (change(light.take(some, axis=0), skin) - before)
         return changed
 
     return blend(image, _layer(params), recolour, params["shadow"]["strength"], params["opacity"])

@@ -248,12 +248,13 @@ def _shade(alpha: np.ndarray, shadow: Shadow) -> np.ndarray:
     """Shift and blur alpha uint8 [h,w]; a shadow is so soft that half the resolution is enough."""
     from PIL import Image, ImageFilter
 
-    x, y = shadow.offset
-    moved = Image.fromarray(alpha).transform(
-        (alpha.shape[1], alpha.shape[0]), Image.Transform.AFFINE, (1, 0, -x, 0, 1, -y), Image.Resampling.NEAREST
-    )
-    soft = moved.reduce(2).filter(ImageFilter.GaussianBlur(shadow.blur / 2))
-    shade = np.array(soft.resize(moved.size, Image.Resampling.BILINEAR))
+    (height, width), (x, y) = alpha.shape, shadow.offset
+    moved = np.zeros_like(alpha)
+    moved[max(y, 0) : height + min(y, 0), max(x, 0) : width + min(x, 0)] = alpha[
+        max(-y, 0) : height - max(y, 0), max(-x, 0) : width - max(x, 0)
+    ]
+    soft = Image.fromarray(moved).reduce(2).filter(ImageFilter.GaussianBlur(shadow.blur / 2))
+    shade = np.array(soft.resize((width, height), Image.Resampling.BILINEAR))
     # Too faint to be seen, and wide.
     shade[shade < FAINT] = 0
     return shade

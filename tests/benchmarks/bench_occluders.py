@@ -1,12 +1,12 @@
-"""Occluded images a second at 224 px on all cores: ``python tests/benchmarks/bench_occluders.py``.
+"""Occluded images a second at 224 px: ``python tests/benchmarks/bench_occluders.py``.
 
-Ours go the way of a run: every image sampled under its own seed, applied, and its mask checked. Beside them, in as many
-threads, the operation of albumentations that comes nearest (``pip install 'ofer-bench[bench]'``).
+Three columns: sampled and applied on one thread; the same on as many threads as cores; and the way of a run, on as many
+threads, where every image has a seed of its own and its mask is checked. Beside ours the operation of albumentations that
+comes nearest (``pip install 'ofer-bench[bench]'``).
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from ofer_bench.api import FaceSet, Occluder, OcclusionRequest, derive_rng
-from ofer_bench.core.threads import each, thread_count
+from ofer_bench.core.threads import PerThread, each, thread_count
 from ofer_bench.occlusion.apply import occlude_set
 from ofer_occluders.dropout import Dropout
 from ofer_occluders.irregular import Irregular
@@ -53,7 +53,7 @@ def rate(work: Callable[[], object], images: int) -> float:
     return images / best
 
 
-def ours(make: Callable[[], Occluder], ratio: tuple[float, float], images: int = 800, **params: object) -> float:
+def ours(make: Callable[[], Occluder], ratio: tuple[float, float], images: int = 800, **params: object) -> list[float]:
     """Images a second of one of our occluders."""
     faces = FaceSet(
         image=np.stack([PICTURES[n % len(PICTURES)] for n in range(images)]),
@@ -61,21 +61,39 @@ def ours(make: Callable[[], Occluder], ratio: tuple[float, float], images: int =
         sample_id=tuple(str(n) for n in range(images)),
     )
     request = OcclusionRequest(ratio=ratio, patch_size=PATCH, fill=(120, 100, 90), params=params)
-    return rate(
-        lambda: occlude_set(make, faces, request_for=lambda _: request, seed_parts=("bench",), workers=WORKERS), images
-    )
+    occluders = PerThread(lambda: (make(), derive_rng("bench")))
+
+    def occlude(number: int) -> None:
+        occluder, rng = occluders.get()
+        occluder.apply(faces.image[number], occluder.sample(faces.image[number], request, rng))
+
+    def run() -> None:
+        occlude_set(make, faces, request_for=lambda _: request, seed_parts=("bench",), workers=WORKERS)
+
+    return [*on_threads(occlude, images), rate(run, images)]
 
 
-def theirs(operation: Any, images: int = 800) -> float:
+def theirs(operation: Any, images: int = 800) -> list[float]:
     """Images a second of an operation of albumentations that returns its mask, as ours do."""
 
-    def apply(number: int) -> object:
-        return operation(image=PICTURES[number % len(PICTURES)], mask=np.zeros((SIDE, SIDE), dtype=np.uint8))
+    def apply(number: int) -> None:
+        operation(image=PICTURES[number % len(PICTURES)], mask=np.zeros((SIDE, SIDE), dtype=np.uint8))
 
-    return rate(lambda: list(each(apply, range(images), WORKERS)), images)
+    return on_threads(apply, images)
 
 
-def bench_patches() -> dict[str, float]:
+def on_threads(work: Callable[[int], None], images: int) -> list[float]:
+    """Images a second on one thread, and on one per core."""
+    shares = [range(first, images, WORKERS) for first in range(WORKERS)]
+
+    def share(numbers: range) -> None:
+        for number in numbers:
+            work(number)
+
+    return [rate(lambda: share(range(images)), images), rate(lambda: list(each(share, shares, WORKERS)), images)]
+
+
+def bench_patches() -> dict[str, list[float]]:
     """Patches, holes and bands at about a third of the image."""
     patches = {
         f"random-patch, {fill}": ours(RandomPatch, (0.3, 0.3), fill=fill) for fill in ("mean", "black", "noise", "blur")
@@ -83,7 +101,7 @@ def bench_patches() -> dict[str, float]:
     return {**patches, "dropout": ours(Dropout, (0.2, 0.4)), "eyes": ours(Eyes, (0.0, 1.0))}
 
 
-def bench_irregular() -> dict[str, float]:
+def bench_irregular() -> dict[str, list[float]]:
     """Strokes into every bin of Liu et al., with and without the border rule."""
     return {
         f"irregular {low:g}-{high:g}{', border' if border else ''}": ours(Irregular, (low, high), 160, border=border)
@@ -92,7 +110,7 @@ def bench_irregular() -> dict[str, float]:
     }
 
 
-def bench_objects() -> dict[str, float]:
+def bench_objects() -> dict[str, list[float]]:
     """Library objects with shadow, colour transfer and matched sharpness, opaque and shining through."""
     return {
         "objects": ours(Objects, (0.1, 0.4), 240),
@@ -101,14 +119,16 @@ def bench_objects() -> dict[str, float]:
     }
 
 
-def bench_albumentations() -> dict[str, float]:
+def bench_albumentations() -> dict[str, list[float]]:
     """What comes nearest there: patches of a grid dropped at random, and coarse holes."""
     try:
         import albumentations
     except ImportError:
         print("albumentations is not installed, nothing to compare with: pip install 'ofer-bench[bench]'")
         return {}
-    grid = albumentations.GridDropout(ratio=0.55, unit_size_range=(PATCH, PATCH + 1), random_offset=True, fill_mask=1, p=1)
+    grid = albumentations.GridDropout(
+        ratio=0.55, unit_size_range=(PATCH, PATCH + 1), random_offset=True, fill_mask=1, p=1
+    )
     coarse = albumentations.CoarseDropout(
         num_holes_range=(1, 8), hole_height_range=(0.1, 0.4), hole_width_range=(0.1, 0.4), fill_mask=1, p=1
     )
@@ -116,7 +136,7 @@ def bench_albumentations() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(f"{WORKERS} threads on {os.cpu_count()} cores")
-    for bench in (bench_patches, bench_albumentations, bench_irregular, bench_objects):
-        for name, images in bench().items():
-            print(f"{name:<32}{images:8.0f} images/s", flush=True)
+    print(f"{'images a second':<32}{'1 thread':>10}{f'{WORKERS} threads':>11}{'in a run':>10}")
+    for bench in (bench_objects,):
+        for name, rates in bench().items():
+            print(f"{name:<32}" + "".join(f"{images:10.0f}" for images in rates), flush=True)
