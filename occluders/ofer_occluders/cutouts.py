@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ofer_bench.api import OccluderError
 from ofer_occluders.colour import bytes_to_linear, to_lab
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Point = tuple[float, float]
 REDUCTIONS = (1, 2, 4, 8)
@@ -24,14 +28,14 @@ class Lab:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Level:
-    """One resolution of a cut-out, uint8, read-only: ``colour`` [h,w,3] sRGB, ``alpha`` and ``skin`` [h,w].
+    """One resolution of a cut-out, 8 bits: ``look`` holds sRGB and, in its fourth channel, alpha; ``alpha``; ``skin``.
 
     Colours go on beyond the edge, so that they can be interpolated; ``skin`` is 255 on hand and arm.
     """
 
-    colour: np.ndarray
-    alpha: np.ndarray
-    skin: np.ndarray
+    look: Image
+    alpha: Image
+    skin: Image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,8 +57,7 @@ class Cutout:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height."""
-        height, width = self.levels[0].alpha.shape
-        return width, height
+        return self.levels[0].alpha.size
 
 
 def make_cutout(
@@ -75,13 +78,10 @@ def make_cutout(
     skin = np.pad(skin, border)
     nearest = distance_transform_edt(rgba[..., 3] < 128, return_distances=False, return_indices=True)
     colour = np.where(rgba[..., 3:] < 128, rgba[..., :3][tuple(nearest)], rgba[..., :3])
-    planes = [Image.fromarray(plane) for plane in (colour, np.ascontiguousarray(rgba[..., 3]), skin * np.uint8(255))]
-    levels = []
-    for factor in REDUCTIONS:
-        reduced = [np.array(plane.reduce(factor)) for plane in planes]
-        for array in reduced:
-            array.setflags(write=False)
-        levels.append(Level(colour=reduced[0], alpha=reduced[1], skin=reduced[2]))
+    alpha, hand = (Image.fromarray(np.ascontiguousarray(plane)) for plane in (rgba[..., 3], skin * np.uint8(255)))
+    # RGBX, for pictures of the mode RGBA are multiplied by alpha where they are warped.
+    look = Image.merge("RGBX", (*Image.fromarray(colour).split(), alpha))
+    levels = [Level(look=look.reduce(n), alpha=alpha.reduce(n), skin=hand.reduce(n)) for n in REDUCTIONS]
     inside = rgba[..., 3] > 128
     return Cutout(
         levels=tuple(levels),

@@ -207,7 +207,7 @@ def _draw_pose(chosen: _Choice, size: tuple[int, int], target: float, rng: np.ra
 
 def _area(cutout: Cutout) -> float:
     """Share of the picture that the whole cut-out covers at natural size."""
-    return float(np.count_nonzero(cutout.levels[0].alpha >= COVERED)) / cutout.side**2
+    return float(np.count_nonzero(np.asarray(cutout.levels[0].alpha) >= COVERED)) / cutout.side**2
 
 
 def _plausible(chosen: _Choice, pose: Pose, size: tuple[int, int]) -> bool:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ofer_occluders.colour import bytes_to_linear, linear_to_bytes
 from ofer_occluders.cutouts import REDUCTIONS, Cutout, Point
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 MAX_STEPS = 14
 COVERED = 128
@@ -96,11 +100,13 @@ def lay(cutout: Cutout, matrix: Matrix, size: tuple[int, int], blur: float, soft
     reach = 3 * blur + 2
     far = reach + 3 * shadow.blur + max(abs(step) for step in shadow.offset)
     window = _window(cutout, matrix, size, far)
-    colour = _blurred(_warp(cutout, matrix, window, "colour"), soften)
-    alpha = _blurred(_warp(cutout, matrix, window, "alpha"), blur)
-    skin = (
-        _warp(cutout, matrix, window, "skin") if cutout.mixed else np.full_like(alpha, 255 * (cutout.skin is not None))
-    )
+    look = _warp(cutout, matrix, window, "look")
+    colour = np.array(_blurred(look.convert("RGB"), soften))
+    alpha = np.array(_blurred(look.getchannel(3), blur))
+    if cutout.mixed:
+        skin = np.array(_warp(cutout, matrix, window, "skin"))
+    else:
+        skin = np.full_like(alpha, 255 * (cutout.skin is not None))
     layer = Layer(
         rows=slice(window[1], window[3]),
         columns=slice(window[0], window[2]),
@@ -124,7 +130,7 @@ def backwards(forward: np.ndarray) -> Matrix:
 def covered(cutout: Cutout, matrix: Matrix, size: tuple[int, int], blur: float) -> float:
     """Share of a picture of ``size`` (height, width) px that a cut-out covers."""
     window = _window(cutout, matrix, size, 3 * blur + 2)
-    alpha = _blurred(_warp(cutout, matrix, window, "alpha"), blur)
+    alpha = np.asarray(_blurred(_warp(cutout, matrix, window, "alpha"), blur))
     return float(np.count_nonzero(alpha >= COVERED)) / (size[0] * size[1])
 
 
@@ -217,9 +223,9 @@ def _window(cutout: Cutout, matrix: Matrix, size: tuple[int, int], reach: float)
     return left, top, right, bottom
 
 
-def _warp(cutout: Cutout, matrix: Matrix, window: tuple[int, int, int, int], plane: str) -> np.ndarray:
-    """Warp one plane of a cut-out into a window of the picture: uint8 [h,w] or [h,w,3]."""
-    from PIL import Image
+def _warp(cutout: Cutout, matrix: Matrix, window: tuple[int, int, int, int], plane: str) -> Image:
+    """Warp a plane of a cut-out into a window of the picture."""
+    from PIL.Image import Resampling, Transform
 
     left, top, right, bottom = window
     a, b, c, d, e, f, g, h = matrix
@@ -233,27 +239,26 @@ def _warp(cutout: Cutout, matrix: Matrix, window: tuple[int, int, int, int], pla
         *(d / factor / w, e / factor / w, (d * left + e * top + f) / factor / w),
         *(g / w, h / w),
     )
-    source = Image.fromarray(getattr(cutout.levels[level], plane))
-    extent = (right - left, bottom - top)
-    return np.array(source.transform(extent, Image.Transform.PERSPECTIVE, shifted, Image.Resampling.BILINEAR))
+    source: Image = getattr(cutout.levels[level], plane)
+    return source.transform((right - left, bottom - top), Transform.PERSPECTIVE, shifted, Resampling.BILINEAR)
 
 
-def _blurred(plane: np.ndarray, blur: float) -> np.ndarray:
-    from PIL import Image, ImageFilter
+def _blurred(picture: Image, blur: float) -> Image:
+    from PIL import ImageFilter
 
-    return np.array(Image.fromarray(plane).filter(ImageFilter.GaussianBlur(blur))) if blur > 0 else plane
+    return picture.filter(ImageFilter.GaussianBlur(blur)) if blur > 0 else picture
 
 
 def _shade(alpha: np.ndarray, shadow: Shadow) -> np.ndarray:
     """Shift and blur alpha uint8 [h,w]; a shadow is so soft that half the resolution is enough."""
-    from PIL import Image, ImageFilter
+    from PIL import Image
 
     (height, width), (x, y) = alpha.shape, shadow.offset
     moved = np.zeros_like(alpha)
     moved[max(y, 0) : height + min(y, 0), max(x, 0) : width + min(x, 0)] = alpha[
         max(-y, 0) : height - max(y, 0), max(-x, 0) : width - max(x, 0)
     ]
-    soft = Image.fromarray(moved).reduce(2).filter(ImageFilter.GaussianBlur(shadow.blur / 2))
+    soft = _blurred(Image.fromarray(moved).reduce(2), shadow.blur / 2)
     shade = np.array(soft.resize((width, height), Image.Resampling.BILINEAR))
     # Too faint to be seen, and wide.
     shade[shade < FAINT] = 0

@@ -31,7 +31,8 @@ VIT_SVDD = Card(
     notes=(
         "Eq. 1 on frozen latents, trained on unoccluded faces only; radius is a quantile of unoccluded "
         "validation patches. Choices of this suite, for the paper gives none and its code holds no "
-        "detector: latents encoded patch by patch, whitened per position, the head, nu."
+        "detector: latents encoded patch by patch, whitened per position, the head, nu. Other readings are "
+        "settings: contextual latents, centres per position, a soft boundary, occluded training faces."
     ),
 )
 

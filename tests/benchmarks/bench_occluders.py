@@ -1,8 +1,8 @@
 """Occluded images a second at 224 px: ``python tests/benchmarks/bench_occluders.py``.
 
 Three columns: sampled and applied on one thread; the same on as many threads as cores; and the way of a run, on as many
-threads, where every image has a seed of its own and its mask is checked. Beside ours the operation of albumentations that
-comes nearest (``pip install 'ofer-bench[bench]'``).
+threads, where every image has a seed of its own and its mask is checked. Beside ours the operation of albumentations
+that comes nearest (``pip install 'ofer-bench[bench]'``).
 """
 
 from __future__ import annotations
@@ -137,6 +137,6 @@ def bench_albumentations() -> dict[str, list[float]]:
 
 if __name__ == "__main__":
     print(f"{'images a second':<32}{'1 thread':>10}{f'{WORKERS} threads':>11}{'in a run':>10}")
-    for bench in (bench_objects,):
+    for bench in (bench_patches, bench_albumentations, bench_irregular, bench_objects):
         for name, rates in bench().items():
             print(f"{name:<32}" + "".join(f"{images:10.0f}" for images in rates), flush=True)

@@ -45,8 +45,8 @@ def test_cutouts_of_a_kind_are_tight_shaded_and_varied(kind: str) -> None:
     same = [entry for entry in entries() if entry.kind == kind]
     for entry in same:
         # Placing adds an empty border of 8 px.
-        level = library_cutout(entry.name).levels[0]
-        colour, alpha = level.colour[8:-8, 8:-8], level.alpha[8:-8, 8:-8]
+        look = np.asarray(library_cutout(entry.name).levels[0].look)[8:-8, 8:-8]
+        colour, alpha = look[..., :3], look[..., 3]
         assert 150 <= max(alpha.shape) <= 288
         assert all(edge.any() for edge in (alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]))
         # Exact coverage along the edges, light and shade within.
@@ -67,8 +67,8 @@ def test_hands_have_many_skins() -> None:
 def test_held_things_mark_the_hand_alone() -> None:
     for name in ("cup-01", "bottle-02", "microphone-03"):
         cutout = library_cutout(name)
-        inside = cutout.levels[0].alpha > 250
-        marked = (cutout.levels[0].skin > 0)[inside].mean()
+        inside = np.asarray(cutout.levels[0].alpha) > 250
+        marked = (np.asarray(cutout.levels[0].skin) > 0)[inside].mean()
         assert cutout.mixed and 0.15 < marked < 0.95
 
 
