@@ -25,15 +25,8 @@ from ofer_bench.spec.datasets import Datasets, DatasetSpec
 from ofer_bench.spec.suite import Suite
 from ofer_bench.store.records import read_records
 from tests.engine.conftest import ToyRun
+from tests.engine.test_plan import CONFIG
 
-CONFIG = RunConfig(
-    suite=load_suite("smoke"),
-    profile=load_profile("smoke"),
-    datasets=("A",),
-    splits=(),
-    seeds=1,
-    device="cpu",
-)
 LAMBDA = {"of": "hybrid", "extra": {"loss_weights": {"semantic_consistency": 10.0}}}
 
 
