@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ofer_bench.cli.options import DeviceOption, ProfileOption, SeedsOption, SetOption, configure
+
+if TYPE_CHECKING:
+    from ofer_bench.spec.profile import Profile
 
 STAGE_FAILED = 1
 
@@ -52,7 +55,7 @@ def train(
     from ofer_bench.store.location import default_store
 
     config = configure("core", [data], None, None, profile, seeds, device, overrides)
-    names = _chosen(component, stage)
+    names = _chosen(component, stage, config.profile)
     blueprint = Blueprint()
     wanted: dict[str, str] = {}
     for seed in range(seeds):
@@ -79,12 +82,12 @@ def train(
         raise typer.Exit(STAGE_FAILED)
 
 
-def _chosen(ids: list[str], stage: str | None) -> list[str]:
+def _chosen(ids: list[str], stage: str | None, profile: Profile) -> list[str]:
     """Components that ``ids`` name, every one once: themselves, the parts of a system, or its ``stage`` alone."""
     from ofer_bench.engine.plan import compositions
     from ofer_bench.engine.training_stages import component_of
 
     if stage is not None:
-        return list(dict.fromkeys(component_of(name, stage) for name in ids))
+        return list(dict.fromkeys(component_of(name, stage, profile) for name in ids))
     systems = compositions()
     return list(dict.fromkeys(part for name in ids for part in (systems[name].values() if name in systems else [name])))

@@ -47,7 +47,7 @@ def train_producer(component: ComponentRecipe, recipe: Recipe | None, seed: int,
     def produce(work: Workspace, folder: Path) -> Mapping[str, Any]:
         model = work.pool.build(component, seed)
         weights = load_weights(model, component, recipe)
-        as_given = bool(weights) and recipe is None
+        as_given = bool(weights) and not weights["trained"]
         log = TrainingLog(work)
         if isinstance(model, Trainable) and not as_given:
             if recipe is None:
