@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ofer_bench.cli.options import DeviceOption, ProfileOption, SeedsOption, SetOption, configure
+from ofer_bench.cli.options import DeviceOption, DevicesOption, ProfileOption, SeedsOption, SetOption, configure
 
 STAGE_FAILED = 1
 
@@ -28,6 +28,7 @@ def train(
     profile: ProfileOption = None,
     seeds: SeedsOption = 1,
     device: DeviceOption = None,
+    devices: DevicesOption = 1,
     out: Annotated[
         Path | None, typer.Option("--out", help="Also copy the weights here, as ID-seedN.safetensors.")
     ] = None,
@@ -51,7 +52,7 @@ def train(
     from ofer_bench.store.artefacts import Store
     from ofer_bench.store.location import default_store
 
-    config = configure("core", [data], None, None, profile, seeds, device, overrides)
+    config = configure("core", [data], None, None, profile, seeds, device, overrides, devices)
     names = _chosen(component, stage)
     blueprint = Blueprint()
     wanted: dict[str, str] = {}
@@ -64,7 +65,7 @@ def train(
     if stage is not None:
         require_upstream(blueprint, wanted.values(), store)
     with progress_view() as view:
-        execution = execute(blueprint.plan, store, config.device, view)
+        execution = execute(blueprint.plan, store, config.device, view, devices=config.devices)
     for label, stage_id in wanted.items():
         if stage_id not in execution.artefacts:
             continue
