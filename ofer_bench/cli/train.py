@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ofer_bench.cli.options import DeviceOption, ProfileOption, SeedsOption, SetOption, configure
+from ofer_bench.cli.options import DeviceOption, DevicesOption, ProfileOption, SeedsOption, SetOption, configure
 
 if TYPE_CHECKING:
     from ofer_bench.spec.profile import Profile
@@ -31,6 +31,7 @@ def train(
     profile: ProfileOption = None,
     seeds: SeedsOption = 1,
     device: DeviceOption = None,
+    devices: DevicesOption = 1,
     out: Annotated[
         Path | None, typer.Option("--out", help="Also copy the weights here, as ID-seedN.safetensors.")
     ] = None,
@@ -54,7 +55,7 @@ def train(
     from ofer_bench.store.artefacts import Store
     from ofer_bench.store.location import default_store
 
-    config = configure("core", [data], None, None, profile, seeds, device, overrides)
+    config = configure("core", [data], None, None, profile, seeds, device, overrides, devices)
     names = _chosen(component, stage, config.profile)
     blueprint = Blueprint()
     wanted: dict[str, str] = {}
@@ -67,7 +68,7 @@ def train(
     if stage is not None:
         require_upstream(blueprint, wanted.values(), store)
     with progress_view() as view:
-        execution = execute(blueprint.plan, store, config.device, view)
+        execution = execute(blueprint.plan, store, config.device, view, devices=config.devices)
     for label, stage_id in wanted.items():
         if stage_id not in execution.artefacts:
             continue
