@@ -25,6 +25,10 @@ ProfileOption = Annotated[
 ]
 SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="Number of training seeds.")]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="cpu or cuda. [default: cuda where there is one]")]
+DevicesOption = Annotated[
+    int,
+    typer.Option("--devices", min=1, help="Train on so many GPUs, one process each; on a CPU they share the cores."),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="Override a profile value, e.g. components.dan.recipe.epochs=3; repeatable."),
@@ -40,12 +44,13 @@ def configure(
     seeds: int,
     device: str | None,
     overrides: list[str] | None,
+    devices: int = 1,
 ) -> RunConfig:
     """Resolve command-line values to a run configuration."""
     from ofer_bench.core.errors import UnknownName
     from ofer_bench.core.naming import close_names
     from ofer_bench.engine.config import RunConfig, load_profile, load_suite, restrict
-    from ofer_bench.engine.device import choose_device, choose_profile
+    from ofer_bench.engine.device import check_devices, choose_device, choose_profile
     from ofer_bench.plugins.discovery import registry
     from ofer_bench.spec.datasets import load_datasets
 
@@ -69,4 +74,5 @@ def configure(
         splits=tuple(split),
         seeds=seeds,
         device=used,
+        devices=check_devices(used, devices),
     )

@@ -12,6 +12,7 @@ import typer
 from ofer_bench.cli.options import (
     DataOption,
     DeviceOption,
+    DevicesOption,
     ProfileOption,
     SeedsOption,
     SetOption,
@@ -32,6 +33,7 @@ def run(
     profile: ProfileOption = None,
     seeds: SeedsOption = 1,
     device: DeviceOption = None,
+    devices: DevicesOption = 1,
     out: Annotated[Path | None, typer.Option("--out", help="Run directory. [default: runs/SUITE-PROFILE]")] = None,
     overrides: SetOption = None,
 ) -> None:
@@ -51,10 +53,11 @@ def run(
     from ofer_bench.store.artefacts import Store
     from ofer_bench.store.location import default_store
 
-    config = configure(suite, data, split, system, profile, seeds, device, overrides)
+    config = configure(suite, data, split, system, profile, seeds, device, overrides, devices)
     target = out or default_out(config)
     with progress_view() as view:
-        view.note(f"suite {config.suite.name}, profile {config.profile.name}, device {config.device}, into {target}")
+        used = config.device if config.devices == 1 else f"{config.device} x {config.devices}"
+        view.note(f"suite {config.suite.name}, profile {config.profile.name}, device {used}, into {target}")
         command = ["ofer-bench", *sys.argv[1:]]
         result = run_suite(config, load_datasets(), Store(default_store()), target, command, view)
         view.note("writing the report")

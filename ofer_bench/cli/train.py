@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ofer_bench.cli.options import DeviceOption, ProfileOption, SeedsOption, SetOption, configure
+from ofer_bench.cli.options import DeviceOption, DevicesOption, ProfileOption, SeedsOption, SetOption, configure
+
+if TYPE_CHECKING:
+    from ofer_bench.spec.profile import Profile
 
 STAGE_FAILED = 1
 
@@ -28,6 +31,7 @@ def train(
     profile: ProfileOption = None,
     seeds: SeedsOption = 1,
     device: DeviceOption = None,
+    devices: DevicesOption = 1,
     out: Annotated[
         Path | None, typer.Option("--out", help="Also copy the weights here, as ID-seedN.safetensors.")
     ] = None,
@@ -51,8 +55,8 @@ def train(
     from ofer_bench.store.artefacts import Store
     from ofer_bench.store.location import default_store
 
-    config = configure("core", [data], None, None, profile, seeds, device, overrides)
-    names = _chosen(component, stage)
+    config = configure("core", [data], None, None, profile, seeds, device, overrides, devices)
+    names = _chosen(component, stage, config.profile)
     blueprint = Blueprint()
     wanted: dict[str, str] = {}
     for seed in range(seeds):
@@ -64,7 +68,7 @@ def train(
     if stage is not None:
         require_upstream(blueprint, wanted.values(), store)
     with progress_view() as view:
-        execution = execute(blueprint.plan, store, config.device, view)
+        execution = execute(blueprint.plan, store, config.device, view, devices=config.devices)
     for label, stage_id in wanted.items():
         if stage_id not in execution.artefacts:
             continue
@@ -79,12 +83,12 @@ def train(
         raise typer.Exit(STAGE_FAILED)
 
 
-def _chosen(ids: list[str], stage: str | None) -> list[str]:
+def _chosen(ids: list[str], stage: str | None, profile: Profile) -> list[str]:
     """Components that ``ids`` name, every one once: themselves, the parts of a system, or its ``stage`` alone."""
     from ofer_bench.engine.plan import compositions
     from ofer_bench.engine.training_stages import component_of
 
     if stage is not None:
-        return list(dict.fromkeys(component_of(name, stage) for name in ids))
+        return list(dict.fromkeys(component_of(name, stage, profile) for name in ids))
     systems = compositions()
     return list(dict.fromkeys(part for name in ids for part in (systems[name].values() if name in systems else [name])))

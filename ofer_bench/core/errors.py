@@ -89,6 +89,16 @@ class TrainingDiverged(OferBenchError):
         super().__init__(f"training of {what}: {problem}", hint="lower the recipe's learning rate, look at the faces")
 
 
+class ProcessFailed(OferBenchError):
+    """One of several processes that train together has failed."""
+
+    def __init__(self, rank: int, size: int, problem: str) -> None:
+        super().__init__(
+            f"process {rank + 1} of the {size} that train together: {problem}",
+            hint="the same command goes on from the last checkpoint; --devices 1 trains without further processes",
+        )
+
+
 @contextmanager
 def writing(root: Path) -> Iterator[None]:
     """Turn what the system says while results are written to ``root`` into :class:`StoreError`."""

@@ -41,6 +41,13 @@ def torch_seed(seed: int) -> Iterator[None]:
         yield
 
 
+def reseed_torch(seed: int) -> None:
+    """Seed the global generators of all devices; call it inside :func:`torch_seed`, which undoes it."""
+    import torch
+
+    torch.manual_seed(seed)
+
+
 def torch_state(device: torch.device) -> list[Tensor]:
     """Return the state of the global generators that work on ``device`` draws from: the CPU's, and a GPU's own."""
     import torch

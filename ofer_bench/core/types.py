@@ -140,6 +140,7 @@ class Card:
 
     ``kind`` is one of backbone, detector, reconstructor, classifier, system, occluder, dataset.
     ``load`` is ``"package.module:Class"``; ``requires`` names trained components handed to it as ``upstream``;
+    ``requires_by`` maps a model setting to the components of which it names one, which is required as well;
     ``composition`` (kind system) maps detector, reconstructor, classifier to component ids, ``stages`` what its paper
     calls the stages of training; ``notes`` say what a reader of its numbers should know.
     """
@@ -150,6 +151,7 @@ class Card:
     title: str
     load: str | None = None
     requires: tuple[str, ...] = ()
+    requires_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     composition: Mapping[str, str] = field(default_factory=dict)
     stages: Mapping[str, str] = field(default_factory=dict)
     capability: tuple[str, ...] = ()

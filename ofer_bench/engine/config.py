@@ -23,7 +23,8 @@ SUITES, PROFILES = "ofer_bench.spec.suites", "ofer_bench.spec.profiles"
 class RunConfig:
     """A resolved run. ``device`` is torch's (``cpu``, ``cuda``, ``cuda:1``); ``splits`` empty means all.
 
-    A profile that ``--set`` changed carries a digest of the changes in its name.
+    A profile that ``--set`` changed carries a digest of the changes in its name. ``devices`` processes train together;
+    like the choice among equal GPUs it stays out of all keys.
     """
 
     suite: Suite
@@ -32,6 +33,7 @@ class RunConfig:
     splits: tuple[str, ...]
     seeds: int
     device: str
+    devices: int = 1
 
     @property
     def device_type(self) -> str:

@@ -25,6 +25,27 @@ def choose_device(wanted: str | None) -> str:
     return wanted
 
 
+def check_devices(device: str, count: int) -> int:
+    """Return ``count``, the processes that train together on ``device``; SpecError where it has no GPU for each.
+
+    On a CPU any number shares the cores.
+    """
+    import torch
+
+    if count == 1 or device == "cpu":
+        return count
+    if ":" in device:
+        raise SpecError("--devices", f"{device} is one GPU", hint="use --device cuda, which takes the first ones")
+    there = torch.cuda.device_count()
+    if count > there:
+        raise SpecError(
+            "--devices",
+            f"{count} GPUs are wanted, and torch sees {there}",
+            hint=f"use --devices {there}, or look at CUDA_VISIBLE_DEVICES",
+        )
+    return count
+
+
 @contextmanager
 def full_precision() -> Iterator[None]:
     """Compute float32 in float32: cuDNN convolves in TF32 by default, with 10 bits of mantissa."""

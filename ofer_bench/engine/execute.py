@@ -30,14 +30,21 @@ class Execution:
 
 
 def execute(
-    plan: Plan, store: Store, device: str, progress: Progress, *, missing_data_is_fatal: bool = True, workers: int = 0
+    plan: Plan,
+    store: Store,
+    device: str,
+    progress: Progress,
+    *,
+    missing_data_is_fatal: bool = True,
+    workers: int = 0,
+    devices: int = 1,
 ) -> Execution:
     """Make every stage of ``plan``. A failing stage takes only its dependants with it.
 
     A store that can't be written is raised, for no later stage could do better, and so is data that turns out
     to be missing; without ``missing_data_is_fatal`` it fails its stage like anything else, which is right where
     other data sets are at hand. Whatever has been stored until then stays. ``workers`` threads read data where a
-    reader can use them (0: as many as it likes).
+    reader can use them (0: as many as it likes); ``devices`` processes train together.
     """
     done = Execution()
     for stage in plan.stages.values():
@@ -61,6 +68,7 @@ def execute(
             # By key: what other code or another device has left behind must not be mixed in.
             scratch=store.root / "partial" / f"{stage.key}-finished",
             workers=workers,
+            devices=devices,
         )
         try:
             _make(stage, store, work, progress, done)

@@ -9,7 +9,7 @@ from ofer_bench.core.errors import SpecError, WeightsError
 from ofer_bench.core.hashing import file_digest
 from ofer_bench.engine.pool import ComponentRecipe
 from ofer_bench.plugins.discovery import load_class
-from ofer_bench.plugins.protocols import Trainable, WeightsLoader
+from ofer_bench.plugins.protocols import NEEDS_WEIGHTS, Trainable, WeightsLoader
 from ofer_bench.spec.profile import Recipe
 
 TRAINED_HERE = "trained by this suite from random weights"
@@ -18,12 +18,17 @@ TRAINED_HERE = "trained by this suite from random weights"
 def foreign_weights(component: ComponentRecipe) -> dict[str, str]:
     """Return what the profile's ``weights`` add to the key of a component: the file's digest, nothing without any.
 
-    Raises WeightsError where the file is not there, and where the component has no use for one.
+    Raises WeightsError where the file is not there, where the component has no use for one, and where it needs one
+    and has none.
     """
-    path = component.weights
+    path, name = component.weights, component.card.id
     if path is None:
+        if NEEDS_WEIGHTS in component.card.capability:
+            raise WeightsError(
+                f"{name!r} is not trained by this suite, and the profile has no weights for it",
+                hint=f"set components.{name}.weights to a file of yours; docs/weights.md lists those that fit",
+            )
         return {}
-    name = component.card.id
     if not issubclass(load_class(component.card), WeightsLoader):
         raise WeightsError(
             f"{name!r} can't load foreign weights", hint=f"take components.{name}.weights out of the profile"

@@ -21,7 +21,7 @@ from ofer_bench.engine.produce_models import (
     train_producer,
 )
 from ofer_bench.engine.variants import configured
-from ofer_bench.plugins.discovery import COMPONENT_KINDS, load_class, registry
+from ofer_bench.plugins.discovery import COMPONENT_KINDS, load_class, registry, required
 from ofer_bench.plugins.protocols import RELEVANCE, WHITE_BOX, Fingerprinted
 from ofer_bench.plugins.source import source_digest
 from ofer_bench.spec.datasets import Datasets
@@ -63,8 +63,8 @@ class Planner:
             return stage_id, self.blueprint.recipes[stage_id]
         card = registry().card(self.config.suite.component_of(name), kind=COMPONENT_KINDS)
         chosen = variant.upstream if variant is not None else {}
-        upstream = {required: self.component(chosen.get(required, required)) for required in card.requires}
         settings = configured(self.config.suite, self.config.profile, name)
+        upstream = {needed: self.component(chosen.get(needed, needed)) for needed in required(card, settings.model)}
         recipe = ComponentRecipe(card, self.config.profile, upstream, settings)
         training = settings.recipe
         train, val = self.split("train"), self.split("val")

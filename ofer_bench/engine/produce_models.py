@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from ofer_bench.core.errors import SpecError
 from ofer_bench.core.expressions import EXPRESSIONS
 from ofer_bench.core.pixels import to_bytes
-from ofer_bench.core.seeding import torch_seed
 from ofer_bench.core.types import FaceBatch, FaceSet
 from ofer_bench.engine.checks import check_detection, check_prediction, check_reconstruction
 from ofer_bench.engine.files import read_faces, read_occluded, read_unreadable
-from ofer_bench.engine.foreign import load_weights, origins
+from ofer_bench.engine.fitting import Training, fit
+from ofer_bench.engine.foreign import origins
 from ofer_bench.engine.pool import ComponentRecipe, save_component
 from ofer_bench.engine.produce_data import Producer
 from ofer_bench.engine.stages import Workspace
@@ -34,26 +34,17 @@ from ofer_bench.metrics.info import (
     SSIM_WHOLE,
 )
 from ofer_bench.occlusion.patches import patch_coverage, pixel_mask_to_patches
-from ofer_bench.plugins.protocols import Trainable
 from ofer_bench.spec.profile import Recipe
 
 
 def train_producer(component: ComponentRecipe, recipe: Recipe | None, seed: int, train: str, val: str) -> Producer:
-    """Train a component, from foreign weights where there are any.
-
-    One without ``fit`` keeps its initial state, one with foreign weights and no recipe these.
-    """
+    """Train a component, as :func:`fit` does, and store it."""
+    training = Training(component=component, recipe=recipe, seed=seed, train=train, val=val)
 
     def produce(work: Workspace, folder: Path) -> Mapping[str, Any]:
-        model = work.pool.build(component, seed)
-        weights = load_weights(model, component, recipe)
-        as_given = bool(weights) and recipe is None
         log = TrainingLog(work)
-        if isinstance(model, Trainable) and not as_given:
-            if recipe is None:
-                raise _no_recipe(component.card.id)
-            with torch_seed(seed):
-                model.fit(read_faces(work.artefact(train).path), read_faces(work.artefact(val).path), recipe, seed, log)
+        fitted = fit(training, work, log)
+        model, weights = fitted.model, fitted.weights
         upstream = [work.artefact(stage).meta for stage, _ in component.upstream.values()]
         foreign = origins(component.card.id, weights, upstream)
         (folder / "log.json").write_text(json.dumps(log.rows, indent=1), encoding="utf-8")
@@ -61,23 +52,15 @@ def train_producer(component: ComponentRecipe, recipe: Recipe | None, seed: int,
             "component": component.card.id,
             "weights_digest": save_component(model, folder),
             "parameters": sum(p.numel() for p in model.parameters()) if isinstance(model, nn.Module) else 0,
-            "selection": "foreign weights as they are" if as_given else log.selection,
+            "selection": "foreign weights as they are" if fitted.as_given else log.selection,
             "precision": recipe.precision if recipe else "",
             "resumed": log.resumed,
+            **({"devices": fitted.devices} if fitted.devices > 1 else {}),
             **({"weights": weights} if weights else {}),
             **({"foreign": foreign} if foreign else {}),
         }
 
     return produce
-
-
-def _no_recipe(component: str) -> SpecError:
-    example = "{epochs: 10, batch_size: 64, lr: 1e-3}"
-    return SpecError(
-        "profile",
-        f"{component!r} has to be trained, and the profile has no recipe for it",
-        hint=f"add components.{component}.recipe to the profile, or --set 'components.{component}.recipe={example}'",
-    )
 
 
 class Cell:

@@ -64,7 +64,9 @@ def run_suite(
     directory.write_json("env.json", environment())
     clock = time.perf_counter()
     single = len(config.datasets) == 1
-    execution = execute(blueprint.plan, store, config.device, progress, missing_data_is_fatal=single)
+    execution = execute(
+        blueprint.plan, store, config.device, progress, missing_data_is_fatal=single, devices=config.devices
+    )
     write_records(records_frame(score(config, blueprint, execution, identity)), out)
     write_samples(config, blueprint, execution, out / "samples" / "qualitative.npz")
     summary.update(

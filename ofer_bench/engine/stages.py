@@ -23,7 +23,8 @@ class Workspace:
     """What a producing function may use besides its inputs.
 
     ``scratch`` is the stage's own folder (not made yet) that outlives an interrupted attempt and is removed after
-    success; ``workers`` are the threads to read data with, 0 for the reader's own choice.
+    success; ``workers`` are the threads to read data with, 0 for the reader's own choice; ``devices`` the processes
+    that train together, one per GPU.
     """
 
     artefact: Callable[[str], Artefact]
@@ -32,6 +33,7 @@ class Workspace:
     advance: Callable[[float, float, str], None]
     scratch: Path
     workers: int = 0
+    devices: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

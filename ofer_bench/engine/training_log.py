@@ -69,3 +69,10 @@ class TrainingLog:
     def selection(self) -> str:
         """Which state of the component was kept; only a training that selects has a ``score`` to log."""
         return "best validation epoch" if any("score" in row for row in self.rows) else "end of training"
+
+
+class FollowingLog(TrainingLog):
+    """The log of a process that trains along: it goes on from the leader's checkpoints and writes none."""
+
+    def keep(self, state: Callable[[], Mapping[str, Any]]) -> None:
+        """Leave it to the leader."""

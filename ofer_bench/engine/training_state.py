@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ofer_bench.core.seeding import restore_torch_state, torch_state
+from ofer_bench.core.seeding import derive_seed, reseed_torch, restore_torch_state, torch_state
 
 
 class Stateful(Protocol):
@@ -50,6 +50,11 @@ class TrainingState:
     def out_of(self, patience: int | None) -> bool:
         """Say whether the last ``patience`` epochs have brought no better score; never with None."""
         return patience is not None and self.epochs - self.best_epochs >= patience
+
+    def reseed(self, seed: int) -> None:
+        """Draw anew, from ``generator`` and the global ones; the order of the faces stays."""
+        self.generator.manual_seed(seed)
+        reseed_torch(derive_seed("global", seed))
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything as tensors and plain values; tensors are the training's own."""

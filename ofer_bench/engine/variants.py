@@ -7,7 +7,7 @@ from typing import Any
 
 from ofer_bench.core.errors import SpecError, UnknownName
 from ofer_bench.core.naming import close_names
-from ofer_bench.plugins.discovery import COMPONENT_KINDS, registry
+from ofer_bench.plugins.discovery import COMPONENT_KINDS, registry, required
 from ofer_bench.spec.profile import ComponentProfile, Profile
 from ofer_bench.spec.suite import Suite
 
@@ -26,10 +26,11 @@ def check_variants(suite: Suite) -> None:
                 f"variant {name!r} has the name of a registered {registry().card(name).kind}",
                 hint="give the variant another name",
             )
+        known = required(card, variant.model)
         for component in variant.upstream:
-            if component not in card.requires:
+            if component not in known:
                 kind = f"upstream component of {card.id}"
-                raise UnknownName(kind, component, card.requires, close_names(component, card.requires))
+                raise UnknownName(kind, component, known, close_names(component, known))
         if variant.false_alarms is not None and card.kind != "detector":
             raise SpecError(
                 "suite", f"variant {name!r}: {card.id} is no detector", hint="false_alarms are for detectors"

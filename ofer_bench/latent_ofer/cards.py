@@ -19,6 +19,25 @@ MAE = Card(
     ),
 )
 
+VGG16 = Card(
+    id="vgg16",
+    kind="backbone",
+    version="1",
+    title="VGG-16",
+    load="ofer_bench.latent_ofer.vgg16:VGG16",
+    capability=("needs-weights",),
+    paper=(
+        "Simonyan and Zisserman, Very deep convolutional networks for large-scale image recognition, ICLR 2015; "
+        "perceptual features of Liu et al., Coherent semantic attention for image inpainting, ICCV 2019"
+    ),
+    fidelity="faithful",
+    notes=(
+        "Perceptual features for L_c and L_df of the hybrid network, as far as relu4_3, frozen. The suite neither "
+        "trains nor ships it: components.vgg16.weights names a file of ImageNet weights in torchvision's or timm's "
+        "layout. Images come with ImageNet's statistics, where CSA's and Latent-OFER's code give them in [-1, 1]."
+    ),
+)
+
 VIT_SVDD = Card(
     id="vit-svdd",
     kind="detector",
@@ -43,17 +62,19 @@ HYBRID = Card(
     title="Hybrid (self-assembly)",
     load="ofer_bench.latent_ofer.hybrid:HybridReconstructor",
     requires=("face-mae", "resnet18"),
+    requires_by={"perceptual": ("resnet18", "vgg16")},
     paper=f"{_PAPER}, section 3.2, Eq. 2 to 5",
     fidelity="reconstructed recipe",
     notes=(
         "Follows the equations, differentiable and with the mirror image of the map; the released code "
         "drops p_s and the gradients of four losses. Own choices: residual output; leaner U-Net; L_c and L_df "
-        "read features of the FER network where CSA takes VGG-16, L_df those of its second stage, L_c through "
-        "learned 1x1 convolutions on the layer and on its mirror in the decoder; L_re is the mean over the face "
-        "plus that over the hole, so the hole counts twice; AdamW, with weight decay on both "
-        "discriminators too; random holes of 10 to 60 percent. L_c, L_sc and L_df all come from one ResNet-18, "
-        "from whose trunk dan and latent-recognizer start as well: the network is trained to please relatives of "
-        "its judges. The profile quick weighs L_re by 10 and L_sc by 0.1, where the paper has 1 and 1."
+        "read features of the FER network where CSA takes VGG-16 (perceptual: vgg16 does so, with weights of "
+        "yours), L_df those of its second stage, L_c through learned 1x1 convolutions on the layer and on its mirror "
+        "in the decoder; L_re is the mean over the face plus that over the hole, so the hole counts twice; AdamW, with "
+        "weight decay on both discriminators too; random holes of 10 to 60 percent. Unless perceptual is vgg16, L_c, "
+        "L_sc and L_df all come from one ResNet-18, from whose trunk dan and latent-recognizer start as well: the "
+        "network is trained to please relatives of its judges. The profile quick weighs L_re by 10 and L_sc by 0.1, "
+        "where the paper has 1 and 1."
     ),
 )
 

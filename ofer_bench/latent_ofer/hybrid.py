@@ -21,6 +21,8 @@ from ofer_bench.api import (
 )
 from ofer_bench.latent_ofer.hybrid_training import train_hybrid
 from ofer_bench.latent_ofer.mae import FaceMAE
+from ofer_bench.latent_ofer.perceptual import FEATURE_LEVEL, PerceptualNetwork
+from ofer_bench.latent_ofer.settings import choice
 from ofer_bench.latent_ofer.unet import LAYERS, HybridUNet, Restored
 from ofer_bench.latent_ofer.upstream import ExpressionNetwork, frozen
 
@@ -33,7 +35,7 @@ class HybridReconstructor(nn.Module):
 
     ``settings.model``: ``width`` of the first level (64 in the paper's release), ``layer``
     (self-assembly, conventional, csa or released), ``layer_level`` (the layer works at 1/2**layer_level of the
-    resolution; 3 in the release).
+    resolution; 3 in the release), ``perceptual`` (resnet18 or vgg16: whose features L_c and L_df compare).
     """
 
     component_id = "hybrid"
@@ -42,19 +44,25 @@ class HybridReconstructor(nn.Module):
     def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component]) -> None:
         super().__init__()
         model = settings.model
-        check_known(self.component_id, model, ("width", "layer", "layer_level"))
+        check_known(self.component_id, model, ("width", "layer", "layer_level", "perceptual"))
         layer = str(model.get("layer", self.default_layer))
         if layer not in LAYERS:
             raise PluginError(
                 f"layer={layer!r} is no setting of {self.component_id}", hint=f"one of {', '.join(LAYERS)}"
             )
         self.patch_size, self.grid = settings.patch_size, settings.grid
-        self._frozen: tuple[FaceMAE, ExpressionNetwork] = (
+        perceptual = choice(self.component_id, model, "perceptual", tuple(FEATURE_LEVEL))
+        self._frozen: tuple[FaceMAE, ExpressionNetwork, PerceptualNetwork] = (
             frozen(upstream, "face-mae"),
             frozen(upstream, "resnet18"),
+            frozen(upstream, perceptual),
         )
         layer_level = int(model.get("layer_level", 3))
-        self.target_level, tap_channels = self._consistency_level(settings.image_size, layer_level)
+        levels = self._levels(settings.image_size)
+        self.feature_level = FEATURE_LEVEL[perceptual]
+        self.feature_channels, _ = levels[self.feature_level]
+        self.target_level = _nearest([side for _, side in levels], settings.image_size // 2**layer_level)
+        tap_channels, _ = levels[self.target_level]
         self.unet = HybridUNet(settings.image_size, int(model.get("width", 32)), layer, layer_level, tap_channels)
 
     @property
@@ -64,8 +72,13 @@ class HybridReconstructor(nn.Module):
 
     @property
     def expression(self) -> ExpressionNetwork:
-        """The frozen FER network of the losses."""
+        """The frozen FER network of L_sc."""
         return self._frozen[1]
+
+    @property
+    def perceptual(self) -> PerceptualNetwork:
+        """The frozen network whose features L_c and L_df compare; it may be the FER network."""
+        return self._frozen[2]
 
     def restore(self, image: Tensor, mask_patch: Tensor) -> Restored:
         """Restore with gradients; ``image`` [B,3,H,W] in [0,1], ``mask_patch`` bool [B,G,G], True = hole.
@@ -95,13 +108,11 @@ class HybridReconstructor(nn.Module):
         train_hybrid(self, train, val, recipe, seed, out)
 
     @torch.no_grad()
-    def _consistency_level(self, image_size: int, layer_level: int) -> tuple[int, int]:
-        """Choose the FER stage whose map is nearest in size to the layer's: (stage, channels)."""
+    def _levels(self, image_size: int) -> list[tuple[int, int]]:
+        """Channels and side of the perceptual network's maps."""
         device = self.mae.cls_token.device
-        levels = self.expression.feature_levels(torch.zeros(1, 3, image_size, image_size, device=device))
-        side = image_size // 2**layer_level
-        stage = min(range(len(levels)), key=lambda n: abs(levels[n].shape[-1] - side))
-        return stage, levels[stage].shape[1]
+        levels = self.perceptual.feature_levels(torch.zeros(1, 3, image_size, image_size, device=device))
+        return [(level.shape[1], level.shape[-1]) for level in levels]
 
 
 class ConventionalReconstructor(HybridReconstructor):
@@ -123,3 +134,8 @@ class ReleasedReconstructor(HybridReconstructor):
 
     component_id = "released"
     default_layer = "released"
+
+
+def _nearest(sides: list[int], side: int) -> int:
+    """Place of the map nearest in size to ``side``, which is what L_c compares the layer's with."""
+    return min(range(len(sides)), key=lambda n: abs(sides[n] - side))

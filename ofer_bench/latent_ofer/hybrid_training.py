@@ -32,24 +32,33 @@ from ofer_bench.latent_ofer.losses import (
     semantic_consistency,
 )
 from ofer_bench.latent_ofer.masks import draw_patch_masks
+from ofer_bench.latent_ofer.perceptual import PerceptualNetwork, levels_and_judgement
 from ofer_bench.latent_ofer.unet import HybridUNet, Restored
-from ofer_bench.latent_ofer.upstream import ExpressionNetwork, levels_and_logits
-
-FEATURE_STAGE = 1
-"""Stage of the FER network that the feature discriminator reads: the second of four."""
+from ofer_bench.latent_ofer.upstream import ExpressionNetwork
 
 
 class Hybrid(Protocol):
-    """What the training needs of the reconstructor."""
+    """What the training needs of the reconstructor.
+
+    Of the levels of ``perceptual``, L_c reads ``target_level`` and L_df ``feature_level``, which has
+    ``feature_channels``.
+    """
 
     unet: HybridUNet
     grid: int
     patch_size: int
     target_level: int
+    feature_level: int
+    feature_channels: int
 
     @property
     def expression(self) -> ExpressionNetwork:
         """The frozen FER network."""
+        ...
+
+    @property
+    def perceptual(self) -> PerceptualNetwork:
+        """The frozen network of the features."""
         ...
 
     def restore(self, image: Tensor, mask_patch: Tensor) -> Restored:
@@ -60,12 +69,10 @@ class Hybrid(Protocol):
 class Critics(nn.Module):
     """Both discriminators: on image windows (L_d, as wide as the network) and on frozen features (L_df)."""
 
-    def __init__(self, expression: ExpressionNetwork, image_size: int, width: int, device: torch.device) -> None:
+    def __init__(self, feature_channels: int, width: int, device: torch.device) -> None:
         super().__init__()
-        with torch.no_grad():
-            levels = expression.feature_levels(torch.zeros(1, 3, image_size, image_size, device=device))
         self.patch = PatchDiscriminator(width)
-        self.feature = FeatureDiscriminator(levels[FEATURE_STAGE].shape[1])
+        self.feature = FeatureDiscriminator(feature_channels)
         self.to(device).to(memory_format=torch.channels_last)
 
     def loss(self, real: Tensor, fake: Tensor, features_real: Tensor, features_fake: Tensor) -> Tensor:
@@ -93,10 +100,10 @@ def generator_pass(hybrid: Hybrid, critics: Critics, target: Tensor, mask_patch:
     hole_px = patch_mask_to_pixels(mask_patch, hybrid.patch_size)
     restored = hybrid.restore(target, mask_patch)
     with torch.no_grad():
-        levels_real, logits_real = levels_and_logits(hybrid.expression, target)
-    features_real = levels_real[FEATURE_STAGE]
-    levels, logits = levels_and_logits(hybrid.expression, restored.image)
-    features = levels[FEATURE_STAGE]
+        levels_real, logits_real = levels_and_judgement(hybrid.perceptual, hybrid.expression, target)
+    features_real = levels_real[hybrid.feature_level]
+    levels, logits = levels_and_judgement(hybrid.perceptual, hybrid.expression, restored.image)
+    features = levels[hybrid.feature_level]
     terms = LossTerms(
         reconstruction=reconstruction_loss(restored.image, target, hole_px),
         consistency=_consistency(restored.taps, levels_real[hybrid.target_level], hole_px),
@@ -112,7 +119,7 @@ def train_hybrid(hybrid: Hybrid, train: FaceSet, val: FaceSet, recipe: Recipe, s
     unet = hybrid.unet
     device = next(unet.parameters()).device
     with torch_seed(seed):
-        critics = Critics(hybrid.expression, train.image_size, unet.width, device)
+        critics = Critics(hybrid.feature_channels, unet.width, device)
     weights = LossWeights.from_extra(recipe.extra)
     for_network, for_critics = optimiser(unet.parameters(), recipe), optimiser(critics.parameters(), recipe)
 

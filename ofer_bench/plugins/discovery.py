@@ -76,6 +76,19 @@ def _points() -> Iterator[tuple[EntryPoint, str]]:
     return iter(sorted(points, key=lambda pair: (pair[1] != BUILT_IN, pair[0].name)))
 
 
+def required(card: Card, model: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the components that a card stands on with the model parameters ``model``: ``requires`` comes first.
+
+    UnknownName where a setting of ``requires_by`` names none of its components.
+    """
+    named = {setting: str(model[setting]) for setting in card.requires_by if setting in model}
+    for setting, component in named.items():
+        known = card.requires_by[setting]
+        if component not in known:
+            raise UnknownName(f"{setting} of {card.id}", component, known, close_names(component, known))
+    return tuple(dict.fromkeys((*card.requires, *named.values())))
+
+
 def load_class(card: Card) -> type[Any]:
     """Import the class behind a card."""
     if card.load is None:

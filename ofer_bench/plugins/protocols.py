@@ -1,8 +1,9 @@
 """What the harness asks of a plugin. Nothing to inherit: any class of this shape will do.
 
-A component is built as ``Class(settings, upstream)``; ``upstream`` maps the ids of ``Card.requires`` to trained
-components on the same device. Its learned state travels as ``state_dict`` / ``load_state_dict`` (name -> tensor),
-so a ``torch.nn.Module`` is a component as it stands. Upstream components must stay out of ``state_dict``.
+A component is built as ``Class(settings, upstream)``; ``upstream`` maps the ids of ``Card.requires``, and those that
+settings of ``Card.requires_by`` name, to trained components on the same device. Its learned state travels as
+``state_dict`` / ``load_state_dict`` (name -> tensor), so a ``torch.nn.Module`` is a component as it stands. Upstream
+components must stay out of ``state_dict``.
 """
 
 from __future__ import annotations
@@ -139,6 +140,10 @@ class LoadReport:
     untrained: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     must_train: str = ""
+
+
+NEEDS_WEIGHTS = "needs-weights"
+"""Capability of a component that this suite can't train: the profile has to give it ``weights``."""
 
 
 @runtime_checkable

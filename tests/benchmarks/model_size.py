@@ -82,7 +82,7 @@ def check_gradients(name: str, model: Any, image: Tensor, hole: Tensor) -> None:
     model.train()
     if name == "hybrid":
         with torch_seed(0):
-            critics = Critics(model.expression, image.shape[-1], model.unet.width, image.device)
+            critics = Critics(model.feature_channels, model.unet.width, image.device)
         generator_losses(model, critics, image, hole)
         print(f"  {'(discriminators, of the training alone)':38s} {millions(critics):7.1f} M parameters")
         return

@@ -154,6 +154,27 @@ def test_table_10_trains_five_networks_for_ten_rows(face_folder: Path) -> None:
         assert bool(outcome.reconstructor) == outcome.system.startswith("recon/")
 
 
+def test_other_readings_are_trainings_of_their_own(face_folder: Path) -> None:
+    suite = load_suite("ablation-readings")
+    blueprint = plan_run(replace(CONFIG, suite=suite), data_sets(face_folder))
+    trained = keys(blueprint, "train/")
+    readings = {f"train/A/{name}/seed0" for name in suite.variants}
+    assert len(readings) == 7 and readings < set(trained)
+    assert len(set(trained.values())) == len(trained)
+    detectors = [o.detector for o in blueprint.outcomes if o.kind == "detection" and o.cell.family == "objects"]
+    assert detectors == suite.detection.detectors
+    system = next(o for o in blueprint.outcomes if o.system == "latent-ofer/fixed-positions")
+    assert system.classifier == "latent-recognizer/fixed"
+
+
+def test_supplement_table_2_gives_all_classifiers_the_same_restored_faces(face_folder: Path) -> None:
+    blueprint = plan_run(replace(CONFIG, suite=load_suite("supplement-table2")), data_sets(face_folder))
+    restored = [name for name in blueprint.plan.stages if name.startswith("reconstruct/") and "objects" in name]
+    assert len(restored) == 1
+    readers = {o.classifier for o in blueprint.outcomes if o.reconstructor == "hybrid" and o.cell.family == "objects"}
+    assert readers == {"resnet18", "dan", "latent-recognizer"}
+
+
 def test_blocked_rows_name_the_oracle() -> None:
     systems = {"given": {"mask": "oracle", "reconstructor": "mae", "classifier": "dan"}}
     rows = list(blocked_rows(varied(CONFIG, recognising("given"), systems=systems), "A"))

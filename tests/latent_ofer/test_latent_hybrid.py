@@ -81,7 +81,7 @@ def test_layers_are_exchanged_and_nothing_else(tiny, upstream):
 def test_eq_5_reaches_every_parameter_that_the_layer_does_not_starve_and_no_frozen_one(tiny, upstream, build):
     torch.manual_seed(0)
     hybrid = build(tiny.settings("hybrid"), upstream)
-    critics = Critics(upstream["resnet18"], 32, 4, torch.device("cpu"))
+    critics = Critics(hybrid.feature_channels, 4, torch.device("cpu"))
     target = tiny.faces(4, 0).batch(range(4)).image
     made = generator_pass(hybrid, critics, target, holes(4))
     made.terms.total(LossWeights()).backward()
@@ -108,14 +108,14 @@ def test_a_network_with_another_layer_trains(tiny, upstream, build):
 def test_each_term_alone_trains_the_encoder(tiny, upstream, term):
     torch.manual_seed(0)
     hybrid = HybridReconstructor(tiny.settings("hybrid"), upstream)
-    critics = Critics(upstream["resnet18"], 32, 4, torch.device("cpu"))
+    critics = Critics(hybrid.feature_channels, 4, torch.device("cpu"))
     made = generator_pass(hybrid, critics, tiny.faces(4, 0).batch(range(4)).image, holes(4))
     getattr(made.terms, term).backward()
     assert hybrid.unet.stem[0].weight.grad.abs().sum() > 0
 
 
 def test_critics_get_gradients_and_give_none(tiny, upstream):
-    critics = Critics(upstream["resnet18"], 32, 4, torch.device("cpu"))
+    critics = Critics(8, 4, torch.device("cpu"))
     real, fake = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32, requires_grad=True)
     levels = [upstream["resnet18"].feature_levels(x)[1] for x in (real, fake)]
     critics.loss(real, fake, *levels).backward()

@@ -10,11 +10,12 @@ from ofer_bench.api import Recipe, patch_mask_to_pixels
 from ofer_bench.engine import training_log
 from ofer_bench.latent_ofer import hybrid_training
 from ofer_bench.latent_ofer.hybrid import HybridReconstructor
-from ofer_bench.latent_ofer.hybrid_training import FEATURE_STAGE, Critics, generator_pass
+from ofer_bench.latent_ofer.hybrid_training import Critics, generator_pass
 from ofer_bench.latent_ofer.losses import consistency_loss, reconstruction_loss, semantic_consistency
 from ofer_bench.latent_ofer.mae import FaceMAE
 from ofer_bench.latent_ofer.masks import draw_patch_masks
 
+SECOND_STAGE = 1
 NO_LOSS = dict.fromkeys(("reconstruction", "consistency", "semantic_consistency", "discriminator"), 0.0)
 
 
@@ -30,9 +31,9 @@ def hybrid(tiny, upstream):
 
 
 @pytest.fixture
-def critics(upstream):
+def critics(hybrid):
     """Critics of loud opinions, so that a swap of real and restored shows."""
-    made = Critics(upstream["resnet18"], 32, 4, torch.device("cpu"))
+    made = Critics(hybrid.feature_channels, 4, torch.device("cpu"))
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.mul_(3)
@@ -55,7 +56,7 @@ def test_the_network_wants_its_faces_above_real_ones(tiny, hybrid, critics):
     with torch.no_grad():
         terms = generator_pass(hybrid, critics, target, mask).terms
         fake = hybrid.restore(target, mask).image
-        levels = [hybrid.expression.feature_levels(image)[FEATURE_STAGE] for image in (fake, target)]
+        levels = [hybrid.expression.feature_levels(image)[SECOND_STAGE] for image in (fake, target)]
         scores = critics.patch(fake), critics.patch(target)
         feature_scores = critics.feature(levels[0]), critics.feature(levels[1])
     for term, (restored, real) in (
@@ -86,7 +87,7 @@ def test_critics_want_real_faces_above_restored_ones(tiny, hybrid, critics):
     target, mask = case(tiny)
     with torch.no_grad():
         fake = hybrid.restore(target, mask).image
-        real_level, fake_level = (hybrid.expression.feature_levels(image)[FEATURE_STAGE] for image in (target, fake))
+        real_level, fake_level = (hybrid.expression.feature_levels(image)[SECOND_STAGE] for image in (target, fake))
         loss = critics.loss(target, fake, real_level, fake_level)
         expected = relativistic(critics.patch(target), critics.patch(fake))
         expected += relativistic(critics.feature(real_level), critics.feature(fake_level))
@@ -112,7 +113,7 @@ def test_the_training_hands_both_faces_to_the_critics(tiny, hybrid, monkeypatch)
     for (target, made), (real, fake, real_level, fake_level) in zip(passes, judged, strict=True):
         assert real is target and fake is made.image
         assert real_level is made.features_real and fake_level is made.features
-        assert torch.equal(made.features_real, hybrid.expression.feature_levels(target)[FEATURE_STAGE])
+        assert torch.equal(made.features_real, hybrid.expression.feature_levels(target)[SECOND_STAGE])
 
 
 @pytest.mark.parametrize("term", NO_LOSS)

@@ -7,7 +7,7 @@ import pytest
 from ofer_bench.core.errors import PluginError, UnknownName
 from ofer_bench.core.types import Card
 from ofer_bench.plugins import discovery
-from ofer_bench.plugins.discovery import load_class, registry
+from ofer_bench.plugins.discovery import load_class, registry, required
 from ofer_bench.plugins.protocols import Classifier, Detector, Occluder, Reconstructor
 
 METHOD = {"detector": "detect", "reconstructor": "reconstruct", "classifier": "predict"}
@@ -20,6 +20,7 @@ def test_the_systems_of_the_first_path_are_registered() -> None:
         "classifier": {"resnet18", "dan", "latent-recognizer"},
         "occluder": {"random-patch", "gradcam", "objects", "irregular"},
         "system": {"latent-ofer"},
+        "backbone": {"face-mae", "vgg16"},
     }
     for kind, ids in expected.items():
         assert ids <= {e.card.id for e in registry().of_kind(kind)}
@@ -29,7 +30,8 @@ def test_the_systems_of_the_first_path_are_registered() -> None:
 @pytest.mark.parametrize("entry", registry().entries.values(), ids=lambda e: e.card.id)
 def test_every_card_loads_a_class_of_its_kind(entry: discovery.Registered) -> None:
     card = entry.card
-    for needed in (*card.requires, *card.composition.values(), *card.stages.values()):
+    named = [component for components in card.requires_by.values() for component in components]
+    for needed in (*card.requires, *named, *card.composition.values(), *card.stages.values()):
         registry().card(needed)
     if card.load is None:
         assert card.composition
@@ -48,6 +50,21 @@ def test_unknown_ids_suggest_and_kinds_are_checked() -> None:
         registry().card("latent-offer")
     with pytest.raises(UnknownName, match="unknown detector 'resnet18'"):
         registry().card("resnet18", kind="detector")
+
+
+def test_a_setting_may_name_one_more_component() -> None:
+    card = Card(
+        id="x",
+        kind="reconstructor",
+        version="1",
+        title="x",
+        requires=("face-mae", "resnet18"),
+        requires_by={"perceptual": ("resnet18", "vgg16")},
+    )
+    assert required(card, {}) == required(card, {"perceptual": "resnet18"}) == ("face-mae", "resnet18")
+    assert required(card, {"perceptual": "vgg16", "width": 4}) == ("face-mae", "resnet18", "vgg16")
+    with pytest.raises(UnknownName, match=r"unknown perceptual of x 'vg16'\n.*did you mean 'vgg16'"):
+        required(card, {"perceptual": "vg16"})
 
 
 def test_a_broken_plugin_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
