@@ -15,6 +15,10 @@ from ofer_bench.core.types import FaceSet
 from ofer_bench.data.paraface.alignment import picture_to_plane
 
 
+STRETCH = 0.12
+"""Faces are made longer or shorter by up to this share, on top of how much rendered ones differ."""
+
+
 class Landmarker(nn.Module):
     """Maps [B,3,S,S] in [0,1] to eyes and mouth [B,3,2] in picture sides."""
 
@@ -29,21 +33,30 @@ class Landmarker(nn.Module):
 
 
 def moved(image: Tensor, places: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Turn, scale, shift and mirror pictures [B,3,S,S] together with their landmarks [B,3,2]."""
+    """Turn, scale, stretch, shift and mirror pictures [B,3,S,S] together with their landmarks [B,3,2]."""
     n = len(image)
-    uniform = torch.rand(n, 5, generator=generator) * 2 - 1
+    uniform = torch.rand(n, 6, generator=generator) * 2 - 1
     angle, factor = uniform[:, 0] * math.radians(20), torch.exp(uniform[:, 1] * 0.35)
     cos, sin = torch.cos(angle) / factor, torch.sin(angle) / factor
     mirror = torch.sign(uniform[:, 4])
     theta = torch.zeros(n, 2, 3)
     theta[:, 0, 0], theta[:, 0, 1], theta[:, 0, 2] = cos * mirror, -sin, uniform[:, 2] * 0.35
     theta[:, 1, 0], theta[:, 1, 1], theta[:, 1, 2] = sin * mirror, cos, uniform[:, 3] * 0.35
+    theta[:, :, 1] *= torch.exp(uniform[:, 5:] * STRETCH)
     grid = F.affine_grid(theta, list(image.shape), align_corners=False)
     image = F.grid_sample(image, grid, padding_mode="border", align_corners=False)
     back = torch.linalg.inv(theta[:, :, :2])
     places = torch.einsum("bij,bkj->bki", back, places * 2 - 1 - theta[:, None, :, 2]) / 2 + 0.5
     swapped = places[:, [1, 0, 2]]
     return image, torch.where(mirror[:, None, None] < 0, swapped, places)
+
+
+def stretched(image: Tensor, generator: torch.Generator) -> Tensor:
+    """Make faces [B,3,S,S] longer or shorter."""
+    theta = torch.eye(2, 3).repeat(len(image), 1, 1)
+    theta[:, 1, 1] = torch.exp((torch.rand(len(image), generator=generator) * 2 - 1) * STRETCH)
+    grid = F.affine_grid(theta, list(image.shape), align_corners=False)
+    return F.grid_sample(image, grid, padding_mode="border", align_corners=False)
 
 
 def cut_frame(image: Tensor, generator: torch.Generator, *, lowest: float) -> Tensor:

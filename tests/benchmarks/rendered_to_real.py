@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from landmarks import Landmarker, align, cut_frame, train_landmarker
+from landmarks import Landmarker, align, cut_frame, stretched, train_landmarker
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 from torch import Tensor
 
@@ -28,14 +28,20 @@ from ofer_bench.data.paraface.build import build_paraface
 from ofer_bench.data.paraface.part import Part
 
 SIZE, MARGIN = 64, 0.05
-WIDE_SIZE, WIDE_MARGIN = 64, 0.35
+WIDE_SIZE, WIDE_MARGIN, WIDE_SUBJECTS, LANDMARK_EPOCHS = 64, 0.35, 400, 16
 
 
 def augment(image: Tensor, generator: torch.Generator) -> Tensor:
-    """Everything in which an unknown camera may differ: frame, colour, grey, blur, grain, a hidden part."""
-    image = cut_frame(random_affine(image, generator, degrees=8, scale=0.15, shift=0.05), generator, lowest=0.75)
-    image = random_colour(image, generator, strength=0.35)
+    """Everything in which an unknown face and camera may differ.
+
+    Length of the face, frame, light from a side, colour, grey, blur, grain, a hidden part.
+    """
+    image = random_affine(stretched(image, generator), generator, degrees=8, scale=0.15, shift=0.05)
+    image = cut_frame(image, generator, lowest=0.75)
     n = len(image)
+    light = torch.randn(n, 1, 3, 3, generator=generator) * torch.rand(n, 1, 1, 1, generator=generator) * 0.35
+    image = image * torch.exp(F.interpolate(light, image.shape[2:], mode="bicubic"))
+    image = random_colour(image.clamp(0, 1), generator, strength=0.35)
     gamma = torch.exp((torch.rand(n, 1, 1, 1, generator=generator) - 0.5) * 0.8)
     image = image.clamp(1e-4, 1) ** gamma
     grey = image.mean(dim=1, keepdim=True)
@@ -97,17 +103,17 @@ def main() -> None:
     """Render, train, test."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", type=Path)
-    parser.add_argument("--subjects", type=int, default=500)
-    parser.add_argument("--epochs", type=int, default=18)
+    parser.add_argument("--subjects", type=int, default=1500)
+    parser.add_argument("--epochs", type=int, default=14)
     parser.add_argument("--width", type=int, default=24)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--partial", type=Path, default=None, help="folder that keeps rendered faces between runs")
     options = parser.parse_args()
     faces, _ = _rendered("train", options.subjects, options.partial)
     val, _ = _rendered("val", 40, options.partial)
-    wide, index = _rendered("train", options.subjects, options.partial, WIDE_SIZE, WIDE_MARGIN)
+    wide, index = _rendered("train", min(options.subjects, WIDE_SUBJECTS), options.partial, WIDE_SIZE, WIDE_MARGIN)
     places = np.array([row["landmarks"] for row in index]).reshape(-1, 3, 2)
-    landmarker = train_landmarker(wide, places, epochs=options.epochs // 2 + 1, seed=0)
+    landmarker = train_landmarker(wide, places, epochs=LANDMARK_EPOCHS, seed=0)
     image, label = photographs(options.photos, landmarker)
     for seed in range(options.seeds):
         model = train(faces, val, epochs=options.epochs, width=options.width, seed=seed)

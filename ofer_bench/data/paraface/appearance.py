@@ -113,8 +113,8 @@ def draw_appearance(rng: np.random.Generator, *, male: bool, age: float, ancestr
     chances = np.array(list(styles.values()))
     style = str(rng.choice(list(styles), p=chances / chances.sum()))
     beard = str(rng.choice(["none", "full", "moustache", "goatee", "chin"], p=[0.66, 0.18, 0.05, 0.07, 0.04]))
-    lip_pigment = rng.uniform(0.0, 0.35) if male else rng.uniform(0.1, 0.9)
-    bare_lips = skin * [0.92, 0.62, 0.66]
+    lip_pigment = rng.uniform(0.0, 0.2) if male else rng.uniform(0.0, 0.9) * rng.uniform(0.3, 1.0)
+    bare_lips = skin * [0.92, 0.68, 0.71]
     lips = bare_lips + lip_pigment * (np.array([0.30, 0.035, 0.05]) * rng.uniform(0.6, 1.2, 3) - bare_lips) * 0.6
     brow_shade = rng.uniform(0.5, 0.9)
     return Appearance(
@@ -130,10 +130,10 @@ def draw_appearance(rng: np.random.Generator, *, male: bool, age: float, ancestr
         lash=rgb(np.array([0.010, 0.008, 0.008]) + (0.25 * skin if male else 0.03 * skin)),
         brow=Brow(
             height=float(rng.uniform(-0.035, 0.02)),
-            rise=float(rng.uniform(0.005, 0.055)),
-            thickness=float(rng.uniform(0.024, 0.046 if male else 0.036)),
-            arch=float(rng.uniform(0.0, 0.05 if male else 0.085)),
-            gap=float(rng.uniform(0.09, 0.13)),
+            rise=float(rng.uniform(0.0, 0.04)),
+            thickness=float(rng.uniform(0.022, 0.042 if male else 0.032)),
+            arch=float(rng.uniform(0.0, 0.035 if male else 0.065)),
+            gap=float(rng.uniform(0.10, 0.15)),
             density=float(rng.uniform(0.45, 1.15 if male else 0.9)),
             ink=float(rng.uniform(0.45, 1.0)),
         ),

@@ -96,8 +96,8 @@ VARIANTS: Mapping[Expression, Mapping[str, Units]] = {
 
 NOISE_ACTIONS: Mapping[str, float] = {
     "browInnerUp": 0.2,
-    "browDownLeft": 0.3,
-    "browDownRight": 0.3,
+    "browDownLeft": 0.15,
+    "browDownRight": 0.15,
     "browOuterUpLeft": 0.2,
     "browOuterUpRight": 0.2,
     "cheekPuff": 0.2,
@@ -132,7 +132,7 @@ RESTING_ACTIONS: Mapping[str, tuple[float, float]] = {
     "eyeWide": (0.0, 0.45),
     "mouthFrown": (0.0, 0.15),
     "mouthSmile": (0.0, 0.08),
-    "browDown": (0.0, 0.4),
+    "browDown": (0.0, 0.25),
     "mouthRollUpper": (0.0, 0.35),
 }
 """Action (both sides) -> range of its weight in a face at rest."""

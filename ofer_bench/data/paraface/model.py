@@ -35,6 +35,9 @@ _GROUPS = {
 }
 # Decimetres of the base mesh: the chin is at 6.15; collar and shoulders end below every crop.
 _NECK_Y = 4.9
+UPPER_TEETH_EDGE = 6.578
+"""Height of the upper teeth's edge in the resting head, in decimetres: 2 to 3 mm below the seam of the lips."""
+_INCISORS_Z = 1.35
 # Where the closed lips meet on the resting head.
 _UPPER_LIP, _LOWER_LIP = (0.0, 6.608, 1.553), (0.0, 6.601, 1.540)
 
@@ -83,6 +86,8 @@ _CONTROLS: Mapping[str, tuple[str, ...]] = {
         "nose-scale-depth-decr|incr",
         "nose-hump-decr|incr",
         "nose-point-down|up",
+        "nose-base-down|up",
+        "nose-nostrils-angle-down|up",
         "nose-point-width-decr|incr",
         "nose-width1-decr|incr",
         "nose-width2-decr|incr",
@@ -202,6 +207,7 @@ def load_head_model() -> HeadModel:
     is_body = np.isin(keep, mesh.quads["body"])
     uv_region = np.stack([read_uv_mask(root, name, uv[keep]) for name in ("lips", "inside-mouth", "eyelids")], axis=1)
     rest = mesh.vertices[keep]
+    _lengthen_teeth(rest, *(_positions(keep, mesh.quads[f"helper-{jaw}-teeth"]) for jaw in ("upper", "lower")))
     lips = np.flatnonzero((uv_region[:, 0] > 0.5) & is_body)
     corners = np.array([lips[rest[lips, 0].argmin()], lips[rest[lips, 0].argmax()]])
     return HeadModel(
@@ -237,6 +243,14 @@ def _select_head(mesh: RawMesh) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         region.append(np.full(2 * len(quads), REGIONS.index(name), dtype=np.int32))
     keep, compact = np.unique(np.concatenate(triangles), return_inverse=True)
     return keep, compact.reshape(-1, 3).astype(np.int32), np.concatenate(region)
+
+
+def _lengthen_teeth(rest: np.ndarray, upper: np.ndarray, lower: np.ndarray) -> None:
+    """Bring the edge of the upper teeth below the seam of the lips, as a smile shows it; ``rest`` [V,3]."""
+    root, edge = rest[upper, 1].max(), rest[upper, 1].min()
+    rest[upper, 1] -= (edge - UPPER_TEETH_EDGE) * (root - rest[upper, 1]) / (root - edge)
+    incisors = lower[rest[lower, 2] > _INCISORS_Z]
+    rest[lower, 1] -= max(rest[incisors, 1].max() - (UPPER_TEETH_EDGE - 0.002), 0.0)
 
 
 def _nearest(rest: np.ndarray, point: tuple[float, float, float]) -> int:

@@ -18,16 +18,23 @@ from ofer_bench.data.paraface.model import ANCESTRIES, ASYMMETRY_CONTROLS, SHAPE
 from ofer_bench.data.paraface.part import PARAFACE_VERSION
 from ofer_bench.data.paraface.scenery import Scenery, draw_scenery
 
-# Female, male. MakeHuman's eyes stand 57 to 59 mm apart where adults' average 63 (Dodgson 2004), and its men's mouths
-# lie 72 mm below them where 66 is usual (nasion to stomion, Farkas 1994, less the eyes' distance from the nasion);
-# cheekbones are 135 mm apart (ibid.), more than twice the distance of the eyes, and lids 30 mm long. The root of the
-# nose stands 9 to 16 mm before the inner corners of the eyes (ibid.), MakeHuman's 2 to 8 mm.
+# Female, male. Eyes stand 62 and 64 mm apart (Dodgson 2004). Below them lie, after Farkas (1994) less the 6 mm from the
+# nasion down to the pupils, the base of the nose by 45 and 49 mm and the closed lips by 64 and 71 mm, 19 to 22 mm
+# further; chins end 43 and 51 mm below the lips, mouths are 50 and 54 mm wide (MakeHuman: noses of 36 and 43 mm,
+# women's lips at 61 mm, mouths of 48 and 50 mm). Cheekbones are 135 mm apart (ibid.), more than twice the distance of
+# the eyes, and lids 30 mm long. The root of the nose stands 9 to 16 mm before the inner corners of the eyes (ibid.),
+# MakeHuman's 2 to 8 mm.
 _MEAN_SHAPE: Mapping[str, tuple[float, float]] = {
-    "eyes/*eye-trans-in|out": (0.05, 0.05),
+    "eyes/*eye-trans-in|out": (-0.15, 0.0),
     "eyes/*eye-scale-decr|incr": (0.55, 0.45),
     "head/head-scale-horiz-decr|incr": (0.5, 0.5),
-    "mouth/mouth-trans-down|up": (0.25, 0.75),
-    "nose/nose-scale-vert-decr|incr": (-0.1, -0.4),
+    "mouth/mouth-trans-down|up": (-0.2, 0.15),
+    "mouth/mouth-scale-horiz-decr|incr": (0.25, 0.4),
+    "chin/chin-height-decr|incr": (0.2, 0.3),
+    "mouth/mouth-lowerlip-height-decr|incr": (-0.3, -0.3),
+    "nose/nose-scale-vert-decr|incr": (0.3, -0.3),
+    "nose/nose-nostrils-angle-down|up": (0.6, 0.6),
+    "nose/nose-base-down|up": (0.5, 0.5),
     "nose/nose-greek-decr|incr": (0.5, 0.7),
     "nose/nose-hump-decr|incr": (0.2, 0.3),
     "nose/nose-width1-decr|incr": (-0.3, -0.3),
@@ -35,6 +42,13 @@ _MEAN_SHAPE: Mapping[str, tuple[float, float]] = {
 }
 
 _SHAPE_SPREAD = 0.32
+# A long face has nose, mouth and chin lower together: nasion to stomion varies by 4 mm (Farkas 1994).
+_LENGTH_SPREAD = 0.35
+_LENGTHENS: Mapping[str, float] = {
+    "mouth/mouth-trans-down|up": -1.0,
+    "nose/nose-scale-vert-decr|incr": 0.4,
+    "chin/chin-height-decr|incr": 0.2,
+}
 # Lower inner ends of the brows are action unit 4; as a trait they show, but less.
 _BROW_ANGLE, _BROW_ANGLE_SPREAD = SHAPE_CONTROLS.index("eyebrows/eyebrows-angle-down|up"), 0.16
 
@@ -92,8 +106,12 @@ def draw_subject(split: str, number: int, seed: int) -> Subject:
     scale = np.full(len(SHAPE_CONTROLS), _SHAPE_SPREAD)
     scale[_BROW_ANGLE] = _BROW_ANGLE_SPREAD
     spread = np.clip(rng.normal(0, scale), -2.5 * scale, 2.5 * scale) * (rng.random(len(SHAPE_CONTROLS)) < 0.5)
-    shape = np.clip([_MEAN_SHAPE.get(name, (0.0, 0.0))[male] for name in SHAPE_CONTROLS] + spread, -1.0, 1.0)
     asymmetry = rng.uniform(0, 0.35, len(ASYMMETRY_CONTROLS)) * (rng.random(len(ASYMMETRY_CONTROLS)) < 0.25)
+    resting = draw_resting(rng)
+    appearance = draw_appearance(rng, male=male, age=age, ancestry=ancestry)
+    length = float(np.clip(rng.normal(0, _LENGTH_SPREAD), -2 * _LENGTH_SPREAD, 2 * _LENGTH_SPREAD))
+    mean = [_MEAN_SHAPE.get(name, (0.0, 0.0))[male] + length * _LENGTHENS.get(name, 0.0) for name in SHAPE_CONTROLS]
+    shape = np.clip(mean + spread, -1.0, 1.0)
     return Subject(
         id=f"{split}-{number:04d}",
         age=age,
@@ -103,8 +121,8 @@ def draw_subject(split: str, number: int, seed: int) -> Subject:
         ancestry=(float(ancestry[0]), float(ancestry[1]), float(ancestry[2])),
         shape=tuple(float(value) for value in shape),
         asymmetry=tuple(float(value) for value in asymmetry),
-        resting=draw_resting(rng),
-        appearance=draw_appearance(rng, male=male, age=age, ancestry=ancestry),
+        resting=resting,
+        appearance=appearance,
     )
 
 

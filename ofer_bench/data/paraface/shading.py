@@ -4,7 +4,7 @@
 import warp as wp
 
 from ofer_bench.data.paraface.geometry import SURFACES
-from ofer_bench.data.paraface.model import REGIONS
+from ofer_bench.data.paraface.model import REGIONS, UPPER_TEETH_EDGE
 
 _SKIN = wp.constant(REGIONS.index("skin"))
 _EYE = wp.constant(REGIONS.index("eye"))
@@ -16,8 +16,8 @@ _FLESH = wp.constant(SURFACES.index("skin"))
 _METAL = wp.constant(SURFACES.index("metal"))
 _HAIR = wp.constant(SURFACES.index("hair"))
 
-UPPER_TEETH = wp.constant(6.6)
-"""Height of the upper teeth's edge in the resting head."""
+UPPER_TEETH = wp.constant(UPPER_TEETH_EDGE - 0.001)
+"""What lies above in the resting head, of the teeth, is an upper one."""
 
 
 @wp.struct
@@ -92,7 +92,7 @@ def _teeth_albedo(p: wp.vec3, shade: wp.vec3) -> wp.vec3:
     angle = wp.atan2(p[0], p[2] - 1.0)
     pitch = wp.abs(wp.sin(angle * 8.2))
     upper = p[1] > UPPER_TEETH
-    root = wp.where(upper, p[1] - 6.79, 6.49 - p[1])
+    root = wp.where(upper, p[1] - 6.79, 6.46 - p[1])
     gum = step_up(-0.012, 0.02, root + 0.03 * (1.0 - pitch))
     front = 0.08 + wp.where(upper, 0.92, 0.55) * step_up(1.24, 1.47, p[2])
     enamel = shade * (front * (0.55 + 0.45 * step_up(0.0, 0.22, pitch)))

@@ -40,6 +40,8 @@ def paint_skin(skin: SkinMap, look: Appearance, age_years: float, hairline: np.n
     _tint(albedo, (0.78, 0.68, 0.68), np.clip(0.45 * _spot(x, y, 0.33, 7.29, 0.25, 0.10), 0, 1))
     _tint(albedo, (0.60, 0.48, 0.46), 0.8 * skin.eyelids)
     _freckle(albedo, x, y, z, look, rng, size)
+    # The mesh closes the nostrils just behind their rims.
+    _tint(albedo, (0.10, 0.06, 0.05), np.clip(1.4 * _spot(x, y, 0.093, 6.869, 0.034, 0.019), 0, 1) * (z > 1.2))
     beard = _beard_share(x, y, z, coarse, look)
     shadow = beard * look.stubble
     _blend(albedo, albedo * 0.62 + 0.22 * np.array(look.hair_colour, dtype=np.float32), 0.65 * shadow * (1 - skin.lips))
@@ -167,9 +169,9 @@ def _brows(skin: SkinMap, look: Appearance, rng: np.random.Generator) -> np.ndar
     size, brow = skin.size, look.brow
     count = int(brow.density * (420 if size > 256 else 260))
     side = rng.choice([-1.0, 1.0], size=count)
-    t = rng.beta(1.15, 1.25, size=count)
+    t = rng.beta(1.3, 1.15, size=count)
     low_high = rng.uniform(-1, 1, size=count)
-    thickness = brow.thickness * np.interp(t, [0, 0.15, 0.55, 1.0], [0.8, 1.0, 0.75, 0.25])
+    thickness = brow.thickness * np.interp(t, [0, 0.3, 0.6, 1.0], [0.55, 1.0, 0.85, 0.3])
     x = brow.gap + t * (0.53 - brow.gap)
     # Brows rise from the nose to two thirds of their way and fall to the temple.
     y = 7.44 + brow.height + (brow.rise + brow.arch) * np.interp(t, [0, 0.35, 0.65, 1], [0, 0.6, 1, 0.45])

@@ -91,8 +91,8 @@ class Studio:
         hair = grow_hair(self._head, identity, subject.appearance.hair)
         hairline = self._skin.spread(scalp_depth(self._head, subject.appearance.hair))
         painted = paint_skin(self._skin, subject.appearance, subject.age, hairline)
-        depths = np.stack([fold_depths(shot.actions, subject.age) for shot in shots]).astype(np.float32)
-        folds = (depths @ self._folds).reshape(len(shots), self._skin.size, self._skin.size)
+        depths = np.stack([fold_depths(_moved_actions(subject, shot), subject.age) for shot in shots])
+        folds = (depths.astype(np.float32) @ self._folds).reshape(len(shots), self._skin.size, self._skin.size)
         linear, cover = self._renderer.render(
             Scene(
                 vertices=vertices - pivot,
@@ -148,6 +148,11 @@ def frame(
         back = np.linalg.inv(np.vstack([to_plane[-1], [0.0, 0.0, 1.0]]))[:2]
         places.append(flat @ back[:, :2].T + back[:, 2])
     return turn, np.stack(to_plane), np.stack(places)
+
+
+def _moved_actions(subject: Subject, shot: Shot) -> dict[str, float]:
+    """What moves beyond the face at rest: that alone folds the skin."""
+    return {name: max(weight - subject.resting.get(name, 0.0), 0.0) for name, weight in shot.actions.items()}
 
 
 def _moved(piece: Geometry | None, by: np.ndarray) -> Geometry | None:
