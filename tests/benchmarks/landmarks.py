@@ -14,7 +14,6 @@ from ofer_bench.api import random_colour, random_erasing
 from ofer_bench.core.types import FaceSet
 from ofer_bench.data.paraface.alignment import picture_to_plane
 
-
 STRETCH = 0.12
 """Faces are made longer or shorter by up to this share, on top of how much rendered ones differ."""
 
