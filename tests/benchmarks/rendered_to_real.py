@@ -103,8 +103,8 @@ def main() -> None:
     """Render, train, test."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", type=Path)
-    parser.add_argument("--subjects", type=int, default=1500)
-    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--subjects", type=int, default=1000)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--width", type=int, default=24)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--partial", type=Path, default=None, help="folder that keeps rendered faces between runs")
