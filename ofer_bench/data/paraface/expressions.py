@@ -129,7 +129,7 @@ NOISE_ACTIONS: Mapping[str, float] = {
 """Action -> largest weight at which it also moves when no emotion is shown: faces at rest differ."""
 
 RESTING_ACTIONS: Mapping[str, tuple[float, float]] = {
-    "eyeWide": (0.0, 0.8),
+    "eyeWide": (0.0, 0.6),
     "mouthFrown": (0.0, 0.15),
     "mouthSmile": (0.0, 0.08),
     "browDown": (0.0, 0.25),
