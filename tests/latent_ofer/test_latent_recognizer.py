@@ -251,7 +251,7 @@ def test_unknown_branches_are_named(tiny, upstream):
 def test_cards_name_what_exists():
     found = [card for card in vars(cards).values() if isinstance(card, Card)]
     ids = {card.id for card in found}
-    assert ids == {"face-mae", "vit-svdd", "hybrid", "latent-recognizer", "latent-ofer"}
+    assert ids == {"face-mae", "vgg16", "vit-svdd", "hybrid", "latent-recognizer", "latent-ofer"}
     for card in found:
         assert set(card.requires) | set(card.composition.values()) <= ids | {"resnet18"}
         if card.load:
