@@ -37,6 +37,7 @@ _GROUPS = {
 _NECK_Y = 4.9
 UPPER_TEETH_EDGE = 6.578
 """Height of the upper teeth's edge in the resting head, in decimetres: 2 to 3 mm below the seam of the lips."""
+# Lower teeth further back than this reach higher than the incisors.
 _INCISORS_Z = 1.35
 # Where the closed lips meet on the resting head.
 _UPPER_LIP, _LOWER_LIP = (0.0, 6.608, 1.553), (0.0, 6.601, 1.540)

@@ -18,12 +18,12 @@ from ofer_bench.data.paraface.model import ANCESTRIES, ASYMMETRY_CONTROLS, SHAPE
 from ofer_bench.data.paraface.part import PARAFACE_VERSION
 from ofer_bench.data.paraface.scenery import Scenery, draw_scenery
 
-# Female, male. Eyes stand 62 and 64 mm apart (Dodgson 2004). Below them lie, after Farkas (1994) less the 6 mm from the
-# nasion down to the pupils, the base of the nose by 45 and 49 mm and the closed lips by 64 and 71 mm, 19 to 22 mm
-# further; chins end 43 and 51 mm below the lips, mouths are 50 and 54 mm wide (MakeHuman: noses of 36 and 43 mm,
-# women's lips at 61 mm, mouths of 48 and 50 mm). Cheekbones are 135 mm apart (ibid.), more than twice the distance of
-# the eyes, and lids 30 mm long. The root of the nose stands 9 to 16 mm before the inner corners of the eyes (ibid.),
-# MakeHuman's 2 to 8 mm.
+# Female, male. Eyes are meant to stand 62 and 64 mm apart (about 63 on average: Dodgson 2004), closed lips 64 and 71 mm
+# below them, mouths to be 50 and 54 mm wide; drawn subjects come within a millimetre of that. The heights rest on
+# distances from the nasion (after Farkas 1994) and on our assumption that the pupils lie 6 mm below it, made when
+# photographs showed longer midfaces than ours; noses and chins were lengthened with them and not measured reliably.
+# Cheekbones are 135 mm apart (ibid.), more than twice the distance of the eyes, and lids 30 mm long. The root of the
+# nose stands 9 to 16 mm before the inner corners of the eyes (ibid.), MakeHuman's 2 to 8 mm.
 _MEAN_SHAPE: Mapping[str, tuple[float, float]] = {
     "eyes/*eye-trans-in|out": (-0.15, 0.0),
     "eyes/*eye-scale-decr|incr": (0.55, 0.45),
@@ -42,7 +42,7 @@ _MEAN_SHAPE: Mapping[str, tuple[float, float]] = {
 }
 
 _SHAPE_SPREAD = 0.32
-# A long face has nose, mouth and chin lower together: nasion to stomion varies by 4 mm (Farkas 1994).
+# A long face has nose, mouth and chin lower together.
 _LENGTH_SPREAD = 0.35
 _LENGTHENS: Mapping[str, float] = {
     "mouth/mouth-trans-down|up": -1.0,
