@@ -16,14 +16,7 @@ from ofer_bench.api import ComponentSettings, FaceBatch, FaceSet, Recipe, torch_
 from ofer_bench.occlusion.cam import patch_relevance
 from ofer_bench.plugins.protocols import Explainable
 from tests.conftest import toy_faces
-
-
-class Sink:
-    def progress(self, done: int, total: int, unit: str = "images") -> None:
-        return None
-
-    def log(self, step: int, **values: float) -> None:
-        return None
+from tests.recorder import Recorder
 
 
 def settings(size: int = 32, **model: object) -> ComponentSettings:
@@ -81,7 +74,7 @@ def test_classifiers_learn_toy_faces_and_repeat(name: str) -> None:
                 if name == "resnet18"
                 else DAN(settings(heads=2), {"resnet18": resnet()})
             )
-            model.fit(train, val, recipe, 1, Sink())  # type: ignore[operator]
+            model.fit(train, val, recipe, 1, Recorder())  # type: ignore[operator]
         return model
 
     first, second = fitted(), fitted()
@@ -138,7 +131,7 @@ def test_dan_can_be_explained_by_grad_cam() -> None:
 def test_mean_fill_takes_the_training_colour() -> None:
     train = toy_faces(14)
     model = MeanFill(settings(), {})
-    model.fit(train, train, Recipe(epochs=1, batch_size=1, lr=1.0), 0, Sink())
+    model.fit(train, train, Recipe(epochs=1, batch_size=1, lr=1.0), 0, Recorder())
     batch = train.batch([0, 1])
     mask = torch.zeros(2, 4, 4, dtype=torch.bool)
     mask[0, 1, 2] = True
@@ -171,7 +164,7 @@ def test_one_class_svm_scores_equal_scikit_learns() -> None:
     train = toy_faces(42)
     model = OneClassSVMDetector(settings(components=6), {})
     recipe = Recipe(epochs=1, batch_size=1, lr=1.0, extra={"nu": 0.1, "patches": 300})
-    model.fit(train, train, recipe, 0, Sink())
+    model.fit(train, train, recipe, 0, Recorder())
     batch = train.batch(range(5))
     detection = model.detect(batch)
     assert detection.score.shape == (5, 4, 4)
@@ -194,7 +187,7 @@ def _chosen_rows(faces: int, patches: int) -> np.ndarray:
 def test_one_class_svm_finds_a_foreign_patch_and_travels_as_a_state_dict() -> None:
     train = toy_faces(42)
     model = OneClassSVMDetector(settings(components=6), {})
-    model.fit(train, train, Recipe(epochs=1, batch_size=1, lr=1.0, extra={"nu": 0.1, "patches": 300}), 0, Sink())
+    model.fit(train, train, Recipe(epochs=1, batch_size=1, lr=1.0, extra={"nu": 0.1, "patches": 300}), 0, Recorder())
     image = train.image[:7].copy()
     image[:, 8:16, 8:16] = np.random.default_rng(0).integers(0, 256, (7, 8, 8, 3))
     occluded = FaceSet(image=image, label=train.label[:7], sample_id=train.sample_id[:7])

@@ -16,14 +16,7 @@ from ofer_baselines.dan import DAN, affinity_loss, partition_loss
 from ofer_baselines.resnet18 import ResNet18
 from ofer_bench.api import ComponentSettings, FaceBatch, FaceSet, Recipe, torch_seed
 from tests.conftest import toy_faces
-
-
-class Sink:
-    def progress(self, done: int, total: int, unit: str = "images") -> None:
-        return None
-
-    def log(self, step: int, **values: float) -> None:
-        return None
+from tests.recorder import Recorder
 
 
 def settings(**model: object) -> ComponentSettings:
@@ -78,7 +71,7 @@ def test_dan_trains_on_all_three_losses(monkeypatch: pytest.MonkeyPatch) -> None
     given: dict[str, Any] = {}
     monkeypatch.setattr(dan, "fit_classifier", lambda *args, **kwargs: given.update(kwargs))
     model, faces = network(3), toy_faces(6)
-    model.fit(faces, faces, Recipe(epochs=1, batch_size=6, lr=1e-3, label_smoothing=0.1), 0, Sink())
+    model.fit(faces, faces, Recipe(epochs=1, batch_size=6, lr=1e-3, label_smoothing=0.1), 0, Recorder())
     batch = faces.batch(range(6))
     assert batch.label is not None
     with torch.no_grad():
@@ -103,7 +96,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, faces: FaceSet, extra: dict[str, Any]
         return F.cross_entropy(model.logits(image), label)
 
     recipe = Recipe(epochs=1, batch_size=len(faces), lr=1e-3, extra=extra)
-    classifier_training.fit_classifier(model, faces, toy_faces(7, seed=1), recipe, 0, Sink(), loss)
+    classifier_training.fit_classifier(model, faces, toy_faces(7, seed=1), recipe, 0, Recorder(), loss)
     image, label = seen[0]
     clean = faces.batch(range(len(faces))).image
     place = [int((clean - face).abs().mean((1, 2, 3)).argmin()) for face in image]
@@ -128,7 +121,7 @@ def test_one_class_svm_options() -> None:
 
     def support(**extra: float) -> int:
         model = OneClassSVMDetector(settings(components=6), {})
-        model.fit(faces, faces, Recipe(epochs=1, batch_size=1, lr=1.0, extra=extra), 0, Sink())
+        model.fit(faces, faces, Recipe(epochs=1, batch_size=1, lr=1.0, extra=extra), 0, Recorder())
         return len(model.support)
 
     # At least a share nu of the training patches are support vectors.

@@ -20,6 +20,7 @@ from ofer_bench.engine.stages import Workspace
 from ofer_bench.engine.training import Step, fit_epochs, optimiser, run_epochs
 from ofer_bench.engine.training_log import FollowingLog, TrainingLog
 from ofer_bench.spec.profile import Recipe
+from tests.recorder import Recorder
 
 SIZE = 21
 """In batches of 8 the last has 5: two processes get 3 and 2."""
@@ -29,19 +30,6 @@ SCORES = [0.1, 0.5, 0.3, 0.2, 0.4, 0.1]
 
 
 Task = Callable[[Path, str], None]
-
-
-class Rows:
-    """A sink that remembers."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, float]] = []
-
-    def progress(self, done: int, total: int, unit: str = "images") -> None:
-        return None
-
-    def log(self, step: int, **values: float) -> None:
-        self.rows.append(values)
 
 
 class PartlyUsed(nn.Module):
@@ -60,7 +48,7 @@ class PartlyUsed(nn.Module):
 def plain() -> tuple[Mapping[str, Tensor], list[dict[str, float]]]:
     """Train with neither batch norm nor augmentation; the first batches are clipped."""
     with torch_seed(0):
-        module, sink = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1)), Rows()
+        module, sink = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1)), Recorder()
 
     def loss_of(index: np.ndarray, generator: torch.Generator) -> Tensor:
         return 9 * (module(DATA[index]) - DATA[index].sum(dim=1, keepdim=True)).square().mean()
@@ -71,7 +59,7 @@ def plain() -> tuple[Mapping[str, Tensor], list[dict[str, float]]]:
 
 def partly_used() -> tuple[Mapping[str, Tensor], list[dict[str, float]]]:
     """Train where some gradients are there in one process alone, or in none."""
-    module, sink = PartlyUsed(), Rows()
+    module, sink = PartlyUsed(), Recorder()
 
     def loss_of(index: np.ndarray, generator: torch.Generator) -> Tensor:
         return (module(DATA[index]) - DATA[index].sum(dim=1, keepdim=True)).square().mean()
@@ -84,7 +72,7 @@ def partly_used() -> tuple[Mapping[str, Tensor], list[dict[str, float]]]:
 def adversaries() -> tuple[Mapping[str, Tensor], list[dict[str, float]]]:
     """Train two networks with an optimiser each, one against the other."""
     with torch_seed(0):
-        maker, critic, sink = nn.Linear(3, 3), nn.Sequential(nn.Linear(3, 6), nn.Tanh(), nn.Linear(6, 1)), Rows()
+        maker, critic, sink = nn.Linear(3, 3), nn.Sequential(nn.Linear(3, 6), nn.Tanh(), nn.Linear(6, 1)), Recorder()
     for_maker, for_critic = optimiser(maker.parameters(), RECIPE), optimiser(critic.parameters(), RECIPE)
 
     def update(index: np.ndarray, generator: torch.Generator, step: Step) -> dict[str, Tensor]:
@@ -109,7 +97,7 @@ def random_network() -> nn.Sequential:
         return nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, 1))
 
 
-def random(sink: Rows | TrainingLog, stop_in: int | None = None) -> tuple[Mapping[str, Tensor], list[float]]:
+def random(sink: Recorder | TrainingLog, stop_in: int | None = None) -> tuple[Mapping[str, Tensor], list[float]]:
     """Train with batch norm, dropout, noise and scores that only the leader knows, for six epochs at most.
 
     It is interrupted in the middle of the epoch ``stop_in``. Returns the weights, and a noise of each batch.
@@ -157,7 +145,7 @@ def complaints() -> list[str]:
                 SIZE,
                 lambda index, generator, step, update=update: update(index, step) or {"loss": torch.tensor(math.nan)},
                 0,
-                Rows(),
+                Recorder(),
                 beside={},
             )
         except OferBenchError as error:
@@ -167,7 +155,7 @@ def complaints() -> list[str]:
 
 def train_all(folder: Path, device: str) -> None:
     """Do all trainings above, one after the other, and keep what came of them."""
-    done = {"plain": plain(), "partly used": partly_used(), "adversaries": adversaries(), "random": random(Rows())}
+    done = {"plain": plain(), "partly used": partly_used(), "adversaries": adversaries(), "random": random(Recorder())}
     keep(folder, {**done, "resumed": resumed(folder / "scratch"), "complaints": complaints()})
 
 
@@ -201,7 +189,7 @@ def fail(how: str, device: str) -> None:
             raise ValueError("no luck")
         return module(DATA[index]).mean()
 
-    fit_epochs(module, RECIPE, SIZE, loss_of, 0, Rows())
+    fit_epochs(module, RECIPE, SIZE, loss_of, 0, Recorder())
 
 
 def say_pid(device: str) -> None:

@@ -15,7 +15,7 @@ from ofer_bench.engine.precision import choose_precision
 from ofer_bench.engine.score import _precision
 from ofer_bench.engine.training import fit_epochs, optimiser
 from ofer_bench.spec.profile import Recipe
-from tests.engine.test_run_epochs import Sink
+from tests.recorder import Recorder
 
 
 def _train(precision: str) -> tuple[nn.Linear, list[torch.dtype]]:
@@ -32,7 +32,9 @@ def _train(precision: str) -> tuple[nn.Linear, list[torch.dtype]]:
         seen.append(module(data).dtype)
         return 1.0
 
-    fit_epochs(module, Recipe(epochs=2, batch_size=8, lr=0.01, precision=precision), 16, loss_of, 0, Sink(), validate)
+    fit_epochs(
+        module, Recipe(epochs=2, batch_size=8, lr=0.01, precision=precision), 16, loss_of, 0, Recorder(), validate
+    )
     return module, seen
 
 

@@ -19,6 +19,7 @@ from ofer_bench.engine.stages import Workspace
 from ofer_bench.engine.training import fit_epochs
 from ofer_bench.engine.training_log import TrainingLog
 from ofer_bench.spec.profile import Recipe
+from tests.recorder import Recorder
 
 EPOCHS = 6
 SCORES = [0.1, 0.5, 0.3, 0.2, 0.4, 0.1]
@@ -34,19 +35,6 @@ def workspace(scratch: Path) -> Workspace:
     )
 
 
-class Forgetful:
-    """A sink without checkpoints."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, float]] = []
-
-    def progress(self, done: int, total: int, unit: str = "images") -> None:
-        return None
-
-    def log(self, step: int, **values: float) -> None:
-        self.rows.append({"step": step, **values})
-
-
 def network() -> nn.Sequential:
     """Draws from every generator and has a state besides its parameters: dropout, batch norm."""
     with torch_seed(0):
@@ -54,7 +42,7 @@ def network() -> nn.Sequential:
 
 
 def train(
-    sink: Forgetful | TrainingLog, stop: Callable[[int], None] = lambda epoch: None, *, scored: bool = True
+    sink: Recorder | TrainingLog, stop: Callable[[int], None] = lambda epoch: None, *, scored: bool = True
 ) -> nn.Module:
     """Train for six epochs; ``stop`` is asked in the middle of each."""
     module = network()
@@ -107,7 +95,7 @@ def same(one: nn.Module, other: nn.Module) -> bool:
 @pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("scored", [True, False])
 def test_an_interrupted_training_ends_as_if_it_had_not_been(scored: bool, tmp_path: Path) -> None:
-    whole = Forgetful()
+    whole = Recorder()
     expected = train(whole, scored=scored)
     for at in (2, 4):
         with pytest.raises(KeyboardInterrupt):
@@ -174,9 +162,9 @@ def test_slow_writing_makes_checkpoints_rare(tmp_path: Path, monkeypatch: pytest
     assert kept == [23.0, 86.0, 149.0]
 
 
-def _scored(scores: list[float], patience: int | None, epochs: int = 8) -> tuple[nn.Module, Forgetful, list[float]]:
+def _scored(scores: list[float], patience: int | None, epochs: int = 8) -> tuple[nn.Module, Recorder, list[float]]:
     """Train a weight that falls in every epoch, to be told by it which epoch was kept."""
-    module, sink, weights = nn.Linear(1, 1, bias=False), Forgetful(), []
+    module, sink, weights = nn.Linear(1, 1, bias=False), Recorder(), []
     nn.init.ones_(module.weight)
 
     def validate() -> float:
@@ -244,4 +232,4 @@ def test_patience_without_a_score_is_refused() -> None:
     module = nn.Linear(1, 1)
     recipe = Recipe(epochs=2, batch_size=4, lr=0.1, patience=1)
     with pytest.raises(SpecError, match=r"Linear has no validation score.*\n.*leave patience out"):
-        fit_epochs(module, recipe, 4, lambda index, generator: module.weight.sum(), 0, Forgetful())
+        fit_epochs(module, recipe, 4, lambda index, generator: module.weight.sum(), 0, Recorder())

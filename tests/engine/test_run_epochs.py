@@ -13,17 +13,7 @@ from ofer_bench.core.errors import TrainingDiverged
 from ofer_bench.engine.precision import FullPrecision
 from ofer_bench.engine.training import Step, fit_epochs, learning_rate, run_epochs
 from ofer_bench.spec.profile import Recipe
-
-
-class Sink:
-    def __init__(self) -> None:
-        self.rows: list[dict[str, float]] = []
-
-    def progress(self, done: int, total: int, unit: str = "images") -> None:
-        return None
-
-    def log(self, step: int, **values: float) -> None:
-        self.rows.append(values)
+from tests.recorder import Recorder
 
 
 def test_the_rate_reaches_every_group_and_gradients_are_clipped() -> None:
@@ -37,7 +27,7 @@ def test_the_rate_reaches_every_group_and_gradients_are_clipped() -> None:
 
 
 def test_an_update_gets_the_rate_of_its_step_and_its_values_are_averaged() -> None:
-    module, sink, rates = nn.Linear(1, 1), Sink(), []
+    module, sink, rates = nn.Linear(1, 1), Recorder(), []
 
     def update(index: np.ndarray, generator: torch.Generator, step: Step) -> dict[str, Tensor]:
         rates.append(step.rate)
@@ -45,7 +35,7 @@ def test_an_update_gets_the_rate_of_its_step_and_its_values_are_averaged() -> No
 
     run_epochs(module, Recipe(epochs=2, batch_size=4, lr=0.1, warmup_epochs=0.5), 8, update, 0, sink, beside={})
     assert rates == [learning_rate(step, 4, 1, 0.1) for step in range(4)]
-    assert sink.rows == [{"loss": 1.5, "other": -1.5}, {"loss": 3.5, "other": -3.5}]
+    assert sink.rows == [{"step": 0, "loss": 1.5, "other": -1.5}, {"step": 1, "loss": 3.5, "other": -3.5}]
 
 
 def _fit(losses: list[float], scores: list[float] | None) -> nn.Linear:
@@ -57,7 +47,7 @@ def _fit(losses: list[float], scores: list[float] | None) -> nn.Linear:
         return module.weight.sum() * next(factors)
 
     recipe = Recipe(epochs=len(losses), batch_size=4, lr=0.1, warmup_epochs=0)
-    fit_epochs(module, recipe, 4, step, 0, Sink(), (lambda: next(marks)) if scores else None)
+    fit_epochs(module, recipe, 4, step, 0, Recorder(), (lambda: next(marks)) if scores else None)
     return module
 
 

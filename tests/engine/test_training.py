@@ -10,18 +10,7 @@ from torch import nn
 from ofer_bench.engine.augment import random_affine, random_colour, random_erasing
 from ofer_bench.engine.training import fit_epochs, learning_rate, optimiser, shuffled_batches, steps_per_epoch
 from ofer_bench.spec.profile import Recipe
-
-
-class Sink:
-    def __init__(self) -> None:
-        self.rows: list[dict[str, float]] = []
-        self.last = (0, 0)
-
-    def progress(self, done: int, total: int, unit: str = "images") -> None:
-        self.last = (done, total)
-
-    def log(self, step: int, **values: float) -> None:
-        self.rows.append(values)
+from tests.recorder import Recorder
 
 
 def test_learning_rate_warms_up_and_falls_to_zero() -> None:
@@ -50,9 +39,9 @@ def test_batches_cover_an_epoch(size: int, batch: int, expected: list[int]) -> N
     assert steps_per_epoch(size, batch) == len(expected)
 
 
-def _fit(seed: int, scores: list[float] | None = None) -> tuple[nn.Linear, Sink, list[torch.Tensor]]:
+def _fit(seed: int, scores: list[float] | None = None) -> tuple[nn.Linear, Recorder, list[torch.Tensor]]:
     torch.manual_seed(0)
-    module, sink = nn.Linear(2, 1), Sink()
+    module, sink = nn.Linear(2, 1), Recorder()
     data = torch.randn(32, 2, generator=torch.Generator().manual_seed(1))
     target = data @ torch.tensor([[2.0], [-1.0]]) + 0.5
     states: list[torch.Tensor] = []

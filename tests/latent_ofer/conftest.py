@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ofer_bench.api import ComponentSettings, FaceBatch, FaceSet, Prediction
+from tests.recorder import Recorder
 
 IMAGE, PATCH, CLASSES = 32, 8, 7
 TINY = {
@@ -66,19 +67,6 @@ class TinyExpressionNet(nn.Module):
         return Prediction(logits=self.logits(batch.image), sample_id=batch.sample_id)
 
 
-class Log:
-    """A training sink that remembers."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, float]] = []
-
-    def progress(self, done: int, total: int, unit: str = "images") -> None:
-        assert done > 0
-
-    def log(self, step: int, **values: float) -> None:
-        self.rows.append(values)
-
-
 def draw_faces(count: int, seed: int, size: int = IMAGE) -> FaceSet:
     """Drawn faces: skin, eyes and mouth that tell the class by size and colour; symmetric but for noise."""
     rng = np.random.default_rng(seed)
@@ -106,4 +94,6 @@ def settings(component_id: str, **changed: object) -> ComponentSettings:
 @pytest.fixture
 def tiny() -> SimpleNamespace:
     """Helpers of these tests."""
-    return SimpleNamespace(settings=settings, faces=draw_faces, net=TinyExpressionNet, log=Log, grid=IMAGE // PATCH)
+    return SimpleNamespace(
+        settings=settings, faces=draw_faces, net=TinyExpressionNet, log=Recorder, grid=IMAGE // PATCH
+    )
