@@ -41,6 +41,22 @@ ONE_CLASS_SVM = Card(
     notes="RBF nu-SVM on PCA of a patch's pixels and its place; the paper names neither features nor kernel.",
 )
 
+PSEUDO_OCCLUSION = Card(
+    id="pseudo-occlusion",
+    kind="detector",
+    version="1",
+    title="Pseudo-occlusion CNN",
+    load="ofer_baselines.pseudo_occlusion_detector:PseudoOcclusionDetector",
+    requires=("resnet18",),
+    paper="After Zavrtanik et al., DRAEM: a discriminatively trained reconstruction embedding, ICCV 2021",
+    fidelity="own design",
+    notes=(
+        "No system of the paper: a control for its one-class detectors. A ResNet-18 that learns the covered share of "
+        "every patch from made-up occlusions of unoccluded faces (blobs, fingers, borders; pieces of other faces and "
+        "shaded, textured colours), where the paper asks for training on unoccluded patches alone. No object is seen."
+    ),
+)
+
 MAE = Card(
     id="mae",
     kind="reconstructor",

@@ -111,3 +111,15 @@ LATENT_OFER = Card(
     fidelity="reconstructed recipe",
     notes="The paper's weights are not published in a usable form; every part is trained by the suite.",
 )
+
+LATENT_OFER_PSEUDO_OCCLUSION = Card(
+    id="latent-ofer-pseudo-occlusion",
+    kind="system",
+    version="1",
+    title="Latent-OFER, pseudo-occlusion CNN",
+    composition={"detector": "pseudo-occlusion", "reconstructor": "hybrid", "classifier": "latent-recognizer"},
+    stages=LATENT_OFER.stages,
+    paper=_PAPER,
+    fidelity="own design",
+    notes="Latent-OFER with another detector than the paper's: what its other parts do where detection works better.",
+)

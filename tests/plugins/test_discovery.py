@@ -15,11 +15,11 @@ METHOD = {"detector": "detect", "reconstructor": "reconstruct", "classifier": "p
 
 def test_the_systems_of_the_first_path_are_registered() -> None:
     expected = {
-        "detector": {"one-class-svm", "vit-svdd"},
+        "detector": {"one-class-svm", "vit-svdd", "pseudo-occlusion"},
         "reconstructor": {"mae", "conventional", "csa", "released", "hybrid", "mean-fill"},
         "classifier": {"resnet18", "dan", "latent-recognizer"},
         "occluder": {"random-patch", "gradcam", "objects", "irregular"},
-        "system": {"latent-ofer"},
+        "system": {"latent-ofer", "latent-ofer-pseudo-occlusion"},
         "backbone": {"face-mae", "vgg16"},
     }
     for kind, ids in expected.items():

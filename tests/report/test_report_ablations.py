@@ -73,6 +73,33 @@ def test_the_table_of_masks_lists_the_systems_of_its_suite() -> None:
     assert len({row.label for row in rows}) == len(recognition.systems)
 
 
+def test_kinds_of_objects_and_natural_sets_stand_apart_among_the_detectors() -> None:
+    suite = load_suite("detectors")
+    assert suite.detection is not None
+    places = [
+        {"split": "ParaFace", "occluder": family.recorded} for family in suite.occlusions.values() if family.occluder
+    ]
+    places[0]["split"] = "Syn-ParaFace"
+    places += [{"split": f"{prefix}-ParaFace", "occluder": ""} for prefix in ("Occlusion", "FED")]
+    rows = [
+        row
+        for place in places
+        for row in measured(suite.detection.detectors, "detector", metric="patch_auroc", system="", **place)
+    ]
+    made = table("table1", *rows)
+    headings = [s.heading for s in made.sections if s.heading.startswith("Measured")]
+    assert headings == [
+        "Measured here: ParaFace",
+        "Measured here: ParaFace, Pasted objects of unseen kinds",
+        "Measured here: ParaFace, Pasted objects of seen kinds",
+        "Measured here: ParaFace, Irregular masks",
+        "Measured here, natural occlusions: Occlusion-ParaFace",
+        "Measured here, natural occlusions: FED-ParaFace",
+    ]
+    for heading in headings:
+        assert [row.label for row in section(made, heading).rows] == list(map(LAYOUT.name, suite.detection.detectors))
+
+
 @pytest.mark.parametrize("name", ["table10", "supp_table1", "ablation_masks"])
 def test_other_suites_measure_nothing_of_an_ablation(name: str) -> None:
     core = load_suite("core")
