@@ -66,7 +66,7 @@ def _normal(generator: torch.Generator, *shape: int) -> Tensor:
 
 
 def _noise(generator: torch.Generator, count: int, channels: int, cells: int, height: int, width: int) -> Tensor:
-    """Smooth noise [count,channels,height,width] of unit deviation at ``cells`` knots per side."""
+    """Smooth noise [count,channels,height,width]: normal values at ``cells`` knots per side, bicubic between."""
     return F.interpolate(_normal(generator, count, channels, cells, cells), (height, width), mode="bicubic")
 
 
