@@ -51,9 +51,10 @@ PSEUDO_OCCLUSION = Card(
     paper="After Zavrtanik et al., DRAEM: a discriminatively trained reconstruction embedding, ICCV 2021",
     fidelity="own design",
     notes=(
-        "No system of the paper: a control for its one-class detectors. A ResNet-18 that learns the covered share of "
-        "every patch from made-up occlusions of unoccluded faces (blobs, fingers, borders; pieces of other faces and "
-        "shaded, textured colours), where the paper asks for training on unoccluded patches alone. No object is seen."
+        "No system of the paper: a control for its one-class detectors. A ResNet-18 with a feature pyramid that learns "
+        "the covered share of every cell, sixteen to a patch, from made-up occlusions of unoccluded faces (blobs, "
+        "fingers, borders; pieces of other faces and shaded, textured colours), where the paper asks for training on "
+        "unoccluded patches alone. No object is seen. After it a system replaces cells, not whole patches."
     ),
 )
 

@@ -24,6 +24,7 @@ from ofer_bench.api import (
     Detection,
     FaceBatch,
     FaceSet,
+    PluginError,
     Recipe,
     TrainingSink,
     check_known,
@@ -34,39 +35,54 @@ from ofer_bench.api import (
 
 
 class PseudoOcclusionDetector(nn.Module):
-    """Estimates the covered share of every patch; scores are its logits, so 0, a share of one half, is the threshold.
+    """Estimates the covered share of every cell, of which a patch has ``settings.model["cells"]`` (4) a side.
 
-    All four stages of a copy of ``resnet18``, which trains on, are brought to the patch grid and joined by a 3x3
-    convolution of ``settings.model["hidden"]`` channels (64).
+    The score of a patch is the logit of its covered share, so 0, one half, is the threshold. A feature pyramid (Lin et
+    al., CVPR 2017) of ``hidden`` (48) channels over the four stages of a copy of ``resnet18``, which trains on.
     """
 
     def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component]) -> None:
         super().__init__()
-        check_known("pseudo-occlusion", settings.model, ("hidden",))
+        check_known("pseudo-occlusion", settings.model, ("hidden", "cells"))
         reference = cast(ResNet18, upstream["resnet18"])
-        self.patch_size, self.grid = settings.patch_size, settings.grid
-        hidden = int(settings.model.get("hidden", 64))
+        hidden, self.cells = int(settings.model.get("hidden", 48)), int(settings.model.get("cells", 4))
+        if self.cells < 1 or settings.patch_size % self.cells:
+            raise PluginError(
+                f"cells={self.cells} of pseudo-occlusion do not divide patches of {settings.patch_size} px",
+                hint="choose a divisor of the patch size",
+            )
+        self.cell_size, self.side = settings.patch_size // self.cells, settings.grid * self.cells
         width = reference.fc.in_features // 8
         self.backbone = copy.deepcopy(reference).requires_grad_(True)
         del self.backbone.fc
-        self.join = nn.Sequential(
-            nn.Conv2d(width * (1 + 2 + 4 + 8), hidden, 3, padding=1, bias=False),
-            nn.BatchNorm2d(hidden),
-            nn.ReLU(),
-            nn.Conv2d(hidden, 1, 1),
-        )
+        self.lateral = nn.ModuleList(nn.Conv2d(width * factor, hidden, 1) for factor in (1, 2, 4, 8))
+        self.smooth = nn.ModuleList(_smoothing(hidden) for _ in range(4))
+        self.head = nn.Sequential(nn.BatchNorm2d(hidden), nn.ReLU(), nn.Conv2d(hidden, 1, 1))
+        self.to(memory_format=torch.channels_last)
 
     def logits(self, image: Tensor) -> Tensor:
-        """Return the logit of the covered share of every patch, [B,G,G], for ``image`` [B,3,H,W] in [0,1]."""
-        levels = [self._to_grid(level) for level in self.backbone.feature_levels(image)]
-        return self.join(torch.cat(levels, dim=1))[:, 0]
+        """Return the logit of the covered share of every cell, [B,S,S] with S = G * cells, for [B,3,H,W] in [0,1]."""
+        merged: Tensor | None = None
+        levels = zip(self.lateral, self.smooth, self.backbone.feature_levels(image), strict=True)
+        for lateral, smooth, level in reversed(list(levels)):
+            own = lateral(level if level.shape[2] <= self.side else F.adaptive_avg_pool2d(level, self.side))
+            merged = smooth(own if merged is None else own + F.interpolate(merged, own.shape[2:]))
+        assert merged is not None
+        return self.head(F.interpolate(merged, (self.side, self.side)))[:, 0]
 
     def detect(self, batch: FaceBatch) -> Detection:
-        """Score patches; those of which at least half is expected to be covered are occluded."""
+        """Score patches and name pixels.
+
+        Occluded are patches of which at least half is expected to be covered; to be replaced are cells of which that is
+        expected, and those next to them, for what shows through there of an occluder would be painted on into the hole.
+        """
         self.eval()
         with torch.no_grad():
-            score = self.logits(batch.image).float()
-        return Detection(score=score, threshold=0.0, mask_patch=score > 0)
+            covered = torch.sigmoid(self.logits(batch.image).float())[:, None]
+        score = torch.logit(F.avg_pool2d(covered, self.cells)[:, 0], eps=1e-6)
+        cells = F.max_pool2d((covered > 0.5).float(), 3, stride=1, padding=1)
+        pixels = F.interpolate(cells, scale_factor=self.cell_size) > 0
+        return Detection(score=score, threshold=0.0, mask_patch=score > 0, mask_px=pixels)
 
     def fit(self, train: FaceSet, val: FaceSet, recipe: Recipe, seed: int, out: TrainingSink) -> None:
         """Learn on pseudo-occluded training faces; keep the epoch of least loss on pseudo-occluded validation faces."""
@@ -75,7 +91,7 @@ class PseudoOcclusionDetector(nn.Module):
 
         def loss(image: Tensor, generator: torch.Generator) -> Tensor:
             occluded, cover = pseudo_occlude(image, generator)
-            covered = F.avg_pool2d(cover, self.patch_size)[:, 0]
+            covered = F.avg_pool2d(cover, self.cell_size)[:, 0]
             return F.binary_cross_entropy_with_logits(self.logits(occluded), covered)
 
         def step(index: np.ndarray, generator: torch.Generator) -> Tensor:
@@ -91,8 +107,6 @@ class PseudoOcclusionDetector(nn.Module):
 
         fit_epochs(self, recipe, len(train), step, seed, out, validate)
 
-    def _to_grid(self, level: Tensor) -> Tensor:
-        size = (self.grid, self.grid)
-        if level.shape[2] > self.grid:
-            return F.adaptive_avg_pool2d(level, size)
-        return F.interpolate(level, size, mode="bilinear", align_corners=False)
+
+def _smoothing(channels: int) -> nn.Module:
+    return nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(), nn.Conv2d(channels, channels, 3, padding=1, bias=False))

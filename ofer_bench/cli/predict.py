@@ -58,11 +58,13 @@ def _predict_batch(system: System, decoded: Decoded, part: slice, out: Path) -> 
     from ofer_bench.core.expressions import EXPRESSIONS
     from ofer_bench.core.pixels import to_bytes
     from ofer_bench.core.types import FaceSet
+    from ofer_bench.engine.restoring import found_pixels
     from ofer_bench.report.panel import Panel, write_panel
 
     paths, images, names = decoded.path[part], decoded.image[part], decoded.name[part]
     faces = FaceSet(image=np.stack(images), label=np.full(len(paths), -1), sample_id=tuple(map(str, paths)))
     output = system(faces.batch(range(len(paths)), system.device))
+    hole = None if output.detection is None else found_pixels(output.detection, system.patch_size)
     probability = output.prediction.logits.double().softmax(dim=1).cpu().numpy()
     for i, path in enumerate(paths):
         best = int(probability[i].argmax())
@@ -72,7 +74,7 @@ def _predict_batch(system: System, decoded: Decoded, part: slice, out: Path) -> 
             image=images[i],
             probability=probability[i],
             score=None if found is None else found.score[i].cpu().numpy(),
-            mask_patch=None if found is None else found.mask_patch[i].cpu().numpy(),
+            hole=None if hole is None else hole[i, 0].cpu().numpy(),
             reconstruction=None if restored is None else to_bytes(restored.composited[i : i + 1])[0],
             attention=None if attention is None else attention[i].cpu().numpy(),
         )

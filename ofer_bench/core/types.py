@@ -110,11 +110,16 @@ class Occlusion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detection:
-    """``score`` float32 [B,G,G] (higher = more occluded), ``mask_patch`` bool [B,G,G] (True = occluded)."""
+    """``score`` float32 [B,G,G] (higher = more occluded), ``mask_patch`` bool [B,G,G] (True = occluded).
+
+    ``mask_px`` bool [B,1,H,W], from detectors that know pixels: what is to be replaced, which may reach beyond
+    ``mask_patch`` or leave parts of it alone; None: all of ``mask_patch``. Detection is measured by patches.
+    """
 
     score: Tensor
     threshold: float
     mask_patch: Tensor
+    mask_px: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

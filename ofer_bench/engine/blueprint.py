@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from ofer_bench.engine.pool import ComponentRecipe
 from ofer_bench.engine.stages import Plan
 
+CLEAN = "clean"
+"""The family of a data set's own test faces."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellInfo:
@@ -20,6 +23,11 @@ class CellInfo:
     family: str
     split_stage: str
     occlude_stage: str | None
+
+    @property
+    def clean(self) -> bool:
+        """Whether these are the data set's own test faces, as they are."""
+        return self.family == CLEAN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,13 +23,13 @@ def check_split(reader: str, data: SplitData) -> None:
             )
 
 
-def check_detection(detector: str, found: Detection, faces: int, grid: int) -> None:
-    """Finite scores and a bool mask, both [B,G,G]."""
-    shape = (faces, grid, grid)
+def check_detection(detector: str, found: Detection, batch: FaceBatch, grid: int) -> None:
+    """Finite scores and a bool mask, both [B,G,G]; if any, a bool mask of pixels [B,1,H,W]."""
+    shape = (len(batch), grid, grid)
     _check_tensor(detector, "score", found.score, shape)
-    _check_tensor(detector, "mask_patch", found.mask_patch, shape)
-    if found.mask_patch.dtype != torch.bool:
-        raise PluginError(f"{detector}: mask_patch is {found.mask_patch.dtype}", hint="return bool, True = occluded")
+    _check_mask(detector, "mask_patch", found.mask_patch, shape)
+    if found.mask_px is not None:
+        _check_mask(detector, "mask_px", found.mask_px, (len(batch), 1, *batch.image.shape[2:]))
     if not np.isfinite(float(found.threshold)):
         raise PluginError(f"{detector}: the threshold is {found.threshold}", hint="return a number")
 
@@ -47,6 +47,12 @@ def check_prediction(classifier: str, prediction: Prediction, batch: FaceBatch) 
         raise PluginError(f"{classifier}: logits are {tuple(prediction.logits.shape)}", hint=f"return {shape}")
     if tuple(prediction.sample_id) != batch.sample_id:
         raise PluginError(f"{classifier}: sample_id differs from the batch's", hint="return batch.sample_id")
+
+
+def _check_mask(plugin: str, name: str, mask: Tensor, shape: tuple[int, ...]) -> None:
+    _check_tensor(plugin, name, mask, shape)
+    if mask.dtype != torch.bool:
+        raise PluginError(f"{plugin}: {name} is {mask.dtype}", hint="return bool, True = occluded")
 
 
 def _check_tensor(plugin: str, name: str, value: Tensor, shape: tuple[int, ...]) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 POLL_S = 0.0005
 """How often a process looks whether the others have answered."""
-LAST_WORDS_S = 2.0
+LAST_WORDS_S = 10.0
 """How long the leader listens for the cause, after a call to the others has failed."""
 END_S = 5.0
 

@@ -55,7 +55,7 @@ def read_faces(folder: Path) -> FaceSet:
         image=image,
         label=index["label"].to_numpy(np.int64),
         sample_id=tuple(index["sample_id"]),
-        occluded=_read_mask(mask, image.shape[2]) if mask.exists() else None,
+        occluded=_read_mask(mask) if mask.exists() else None,
         clean=np.load(clean, mmap_mode="r") if clean.exists() else None,
     )
 
@@ -87,10 +87,26 @@ def read_occluded(split: Path, occluded: Path) -> FaceSet:
         image=np.load(occluded / "image.npy", mmap_mode="r"),
         label=clean.label,
         sample_id=clean.sample_id,
-        occluded=_read_mask(occluded / "mask.npy", clean.image_size),
+        occluded=_read_mask(occluded / "mask.npy"),
         clean=clean.image,
     )
 
 
-def _read_mask(path: Path, width: int) -> np.ndarray:
-    return np.unpackbits(np.load(path), axis=-1, count=width).astype(bool)
+def write_found(folder: Path, mask_patch: np.ndarray, mask_px: np.ndarray | None) -> None:
+    """Write what a detector found: bool [N,G,G], and bool [N,H,W] (one bit a pixel) where it names pixels."""
+    np.save(folder / "mask_patch.npy", mask_patch)
+    if mask_px is not None:
+        np.save(folder / "mask_px.npy", np.packbits(mask_px, axis=-1))
+
+
+def read_found(folder: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """Read what :func:`write_found` wrote; pixel masks are square."""
+    mask_px = folder / "mask_px.npy"
+    patches = np.load(folder / "mask_patch.npy")
+    return patches, _read_mask(mask_px) if mask_px.exists() else None
+
+
+def _read_mask(path: Path) -> np.ndarray:
+    """Unpack square masks bool [N,S,S]."""
+    packed = np.load(path)
+    return np.unpackbits(packed, axis=-1, count=packed.shape[1]).astype(bool)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ofer_bench.core.errors import DatasetMissing, SpecError
 from ofer_bench.core.types import Card
-from ofer_bench.engine.blueprint import Blueprint, CellInfo
+from ofer_bench.engine.blueprint import CLEAN, Blueprint, CellInfo
 from ofer_bench.engine.config import RunConfig
 from ofer_bench.engine.foreign import foreign_weights
 from ofer_bench.engine.pool import ComponentRecipe
@@ -91,11 +91,11 @@ class Planner:
     def clean_cell(self) -> CellInfo:
         """Plan the test faces as they are."""
         cell = CellInfo(
-            id=self._cell_id("clean"),
+            id=self._cell_id(CLEAN),
             split=self.data,
             occluder="",
             ratio=(0.0, 0.0),
-            family="clean",
+            family=CLEAN,
             split_stage=self.split("test"),
             occlude_stage=None,
         )

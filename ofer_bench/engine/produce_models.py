@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from ofer_bench.core.errors import SpecError
 from ofer_bench.core.expressions import EXPRESSIONS
 from ofer_bench.core.pixels import to_bytes
-from ofer_bench.core.types import FaceBatch, FaceSet
+from ofer_bench.core.types import FaceBatch, FaceSet, Reconstruction
 from ofer_bench.engine.checks import check_detection, check_prediction, check_reconstruction
-from ofer_bench.engine.files import read_faces, read_occluded, read_unreadable
+from ofer_bench.engine.files import read_faces, read_found, read_occluded, read_unreadable, write_found
 from ofer_bench.engine.fitting import Training, fit
 from ofer_bench.engine.foreign import origins
 from ofer_bench.engine.pool import ComponentRecipe, save_component
 from ofer_bench.engine.produce_data import Producer
+from ofer_bench.engine.restoring import Hole
 from ofer_bench.engine.stages import Workspace
 from ofer_bench.engine.training_log import TrainingLog
 from ofer_bench.metrics import psnr, psnr_hole, ssim, ssim_hole
@@ -33,7 +34,7 @@ from ofer_bench.metrics.info import (
     SSIM_HOLE,
     SSIM_WHOLE,
 )
-from ofer_bench.occlusion.patches import patch_coverage, pixel_mask_to_patches
+from ofer_bench.occlusion.patches import patch_coverage
 from ofer_bench.spec.profile import Recipe
 
 
@@ -101,16 +102,18 @@ def detect_producer(cell: Cell, stage: str, detector: ComponentRecipe, batch_siz
 
     def produce(work: Workspace, folder: Path) -> Mapping[str, Any]:
         model = work.pool.get(stage, detector)
-        score, mask, coverage, threshold = [], [], [], 0.0
+        score, mask, pixels, coverage, threshold = [], [], [], [], 0.0
         for batch in _batches(cell.open(work), batch_size, work):
             found = model.detect(FaceBatch(image=batch.image, sample_id=batch.sample_id))
-            check_detection(detector.card.id, found, len(batch), detector.settings.grid)
+            check_detection(detector.card.id, found, batch, detector.settings.grid)
             score.append(found.score.float().cpu().numpy())
             mask.append(found.mask_patch.cpu().numpy())
+            if found.mask_px is not None:
+                pixels.append(found.mask_px[:, 0].cpu().numpy())
             coverage.append(patch_coverage(_true_mask(batch), detector.settings.patch_size).cpu().numpy())
             threshold = found.threshold
         np.save(folder / "score.npy", np.concatenate(score))
-        np.save(folder / "mask_patch.npy", np.concatenate(mask))
+        write_found(folder, np.concatenate(mask), np.concatenate(pixels) if pixels else None)
         np.save(folder / "coverage.npy", np.concatenate(coverage))
         return {"threshold": float(threshold)}
 
@@ -129,7 +132,7 @@ def threshold_producer(scored: str, validation: str, false_alarms: float) -> Pro
         threshold = float(np.quantile(np.load(work.artefact(validation).path / "score.npy"), 1.0 - false_alarms))
         score = np.load(faces / "score.npy")
         np.save(folder / "score.npy", score)
-        np.save(folder / "mask_patch.npy", score > threshold)
+        write_found(folder, score > threshold, None)
         np.save(folder / "coverage.npy", np.load(faces / "coverage.npy"))
         return {"threshold": threshold}
 
@@ -151,25 +154,25 @@ def reconstruct_producer(
         if detected is None and faces.occluded is None:
             raise _no_true_masks(cell)
         model = work.pool.get(stage, reconstructor)
-        masks = np.load(work.artefact(detected).path / "mask_patch.npy") if detected else None
+        size = reconstructor.settings.patch_size
+        masks = _Masks(work.artefact(detected).path) if detected else None
         raw, composited, quality = [], [], []
         start = 0
         for batch in _batches(faces, batch_size, work):
             truth = _true_mask(batch)
             if masks is None:
-                hole = pixel_mask_to_patches(truth, reconstructor.settings.patch_size, tau)
+                hole = Hole.of_pixels(truth, size, tau)
             else:
-                hole = torch.from_numpy(masks[start : start + len(batch)]).to(work.device)
+                hole = masks.hole(slice(start, start + len(batch)), size, work.device)
             start += len(batch)
-            restored = model.reconstruct(FaceBatch(image=batch.image, sample_id=batch.sample_id), hole)
+            restored = model.reconstruct(FaceBatch(image=batch.image, sample_id=batch.sample_id), hole.patches)
             check_reconstruction(reconstructor.card.id, restored, batch)
-            table = {"hole_ratio": hole.float().mean(dim=(1, 2))}
-            kept = restored.composited
+            restored = hole.composite(restored, batch.image)
+            table = {"hole_ratio": hole.patches.float().mean(dim=(1, 2))}
             if masks is None:
-                kept = torch.where(truth, restored.image, batch.image)
-                table |= _quality(batch, restored.image, kept, truth)
+                table |= _quality(batch, restored, truth)
             raw.append(to_bytes(restored.image))
-            composited.append(to_bytes(kept))
+            composited.append(to_bytes(restored.composited))
             columns = {name: value.double().cpu().numpy() for name, value in table.items()}
             quality.append(pd.DataFrame({"sample_id": batch.sample_id, **columns}))
         np.save(folder / "raw.npy", np.concatenate(raw))
@@ -188,8 +191,21 @@ def _no_true_masks(cell: Cell) -> SpecError:
     )
 
 
-def _quality(batch: FaceBatch, image: Tensor, composited: Tensor, occluded: Tensor) -> dict[str, Tensor]:
+class _Masks:
+    """The masks of a detect stage."""
+
+    def __init__(self, folder: Path) -> None:
+        self.patch, self.px = read_found(folder)
+
+    def hole(self, rows: slice, patch_size: int, device: str) -> Hole:
+        patch = torch.from_numpy(self.patch[rows]).to(device)
+        px = None if self.px is None else torch.from_numpy(self.px[rows])[:, None].to(device)
+        return Hole.of_detection(patch, px, patch_size)
+
+
+def _quality(batch: FaceBatch, restored: Reconstruction, occluded: Tensor) -> dict[str, Tensor]:
     """PSNR and SSIM of every sample against its clean twin, over the whole image and over the occluded pixels."""
+    image, composited = restored.image, restored.composited
     clean = batch.clean if batch.clean is not None else batch.image
     return {
         PSNR_WHOLE: psnr(image, clean),

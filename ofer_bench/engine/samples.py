@@ -10,7 +10,7 @@ import pandas as pd
 from ofer_bench.engine.blueprint import Blueprint, CellInfo, Outcome
 from ofer_bench.engine.config import RunConfig
 from ofer_bench.engine.execute import Execution
-from ofer_bench.engine.files import read_faces
+from ofer_bench.engine.files import read_faces, read_found
 from ofer_bench.store.rundir import in_one_step
 
 
@@ -79,7 +79,8 @@ def _detections(
     for outcome in outcomes:
         if outcome.kind == "detection" and outcome.stage in execution.artefacts:
             folder = execution.artefacts[outcome.stage].path
-            score, mask = np.load(folder / "score.npy"), np.load(folder / "mask_patch.npy")[rows]
+            score, (patches, pixels) = np.load(folder / "score.npy"), read_found(folder)
+            mask = (patches if pixels is None else pixels)[rows]
             # Ranks within the cell: distances have long tails, and every detector has a scale of its own.
             grey = np.searchsorted(np.sort(score, axis=None), score[rows]) / score.size
             columns.append((f"{outcome.detector} score", _grid_image(grey, size), None))

@@ -17,6 +17,7 @@ from ofer_bench.engine.execute import Execution
 from ofer_bench.engine.files import read_attributes
 from ofer_bench.engine.foreign import weights_origin
 from ofer_bench.engine.plan import PRECISION
+from ofer_bench.engine.recovered import Recovered, Recoveries
 from ofer_bench.engine.slices import Group, slices
 from ofer_bench.metrics.detection import detection_metrics
 from ofer_bench.metrics.info import MetricInfo, detection_info, metric_info
@@ -45,6 +46,7 @@ def score(config: RunConfig, blueprint: Blueprint, execution: Execution, run_id:
     """Return the records rows of a run, failed cells included."""
     rows: list[Row] = []
     groups: dict[Path, list[Group]] = {}
+    recoveries = Recoveries(blueprint, execution)
     for outcome in blueprint.outcomes:
         identity = _identity(config, outcome, execution, run_id)
         problem = execution.failed(outcome.stage)
@@ -55,6 +57,9 @@ def score(config: RunConfig, blueprint: Blueprint, execution: Execution, run_id:
         split = execution.artefacts.get(outcome.cell.split_stage)
         lost = split.meta["n_unreadable"] if split else 0
         rows += [{**identity, **values} for values in _SCORERS[outcome.kind](folder, config, lost)]
+        recovered = recoveries.of(outcome)
+        if recovered is not None:
+            rows.append({**identity, **_recovery(recovered, lost)})
         if outcome.system and split and outcome.cell.occlude_stage is None:
             if split.path not in groups:
                 groups[split.path] = list(slices(read_attributes(split.path)))
@@ -168,6 +173,14 @@ def _recognition(folder: Path, config: RunConfig, lost: int) -> Iterator[Row]:
             interval = wilson_interval(int((label == predicted).sum()), len(table))
             row.update(ci_lo=100.0 * interval.low, ci_hi=100.0 * interval.high, ci_method=interval.method)
         yield row
+
+
+def _recovery(recovered: Recovered, lost: int) -> Row:
+    row = {**_values(metric_info("recovery"), recovered.value), "n": recovered.n, "n_failed": lost}
+    if recovered.interval is None:
+        return {**row, "note": recovered.note}
+    interval = recovered.interval
+    return {**row, "ci_lo": interval.low, "ci_hi": interval.high, "ci_method": interval.method}
 
 
 def _sliced(folder: Path, groups: Sequence[Group]) -> Iterator[Row]:

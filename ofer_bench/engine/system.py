@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ofer_bench.core.types import Detection, FaceBatch, Prediction, Reconstruction
+from ofer_bench.engine.restoring import Hole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class System:
         if self.detector is None:
             return SystemOutput(detection=None, reconstruction=None, prediction=self.classifier.predict(batch))
         detection = self.detector.detect(batch)
-        restored = self.reconstructor.reconstruct(batch, detection.mask_patch)
+        hole = Hole.of_detection(detection.mask_patch, detection.mask_px, self.patch_size)
+        restored = hole.composite(self.reconstructor.reconstruct(batch, hole.patches), batch.image)
         prediction = self.classifier.predict(batch.with_image(restored.composited))
         return SystemOutput(detection=detection, reconstruction=restored, prediction=prediction)

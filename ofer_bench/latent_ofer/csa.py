@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ofer_bench.latent_ofer.hole_order import HoleOrder, product, scan, take, unit
+from ofer_bench.latent_ofer.hole_order import HoleOrder, Similarity, scan, take, unit
 
 
 def csa(features: Tensor, hole: Tensor) -> Tensor:
@@ -26,10 +26,6 @@ def csa(features: Tensor, hole: Tensor) -> Tensor:
         return features
     order = HoleOrder.of(features, hole)
     known = take(order.rows, order.best_known())
-    weight = _weight(unit(known), order.current)
-    rebuilt = scan(unit(order.current), weight * known, weight, known, _weight)
+    weight = Similarity.PRODUCT(unit(known), order.current)
+    rebuilt = scan(unit(order.current), weight * known, weight, known, Similarity.PRODUCT)
     return order.put(rebuilt.where(order.anything_known, order.current))
-
-
-def _weight(direction: Tensor, other: Tensor) -> Tensor:
-    return product(direction, other).clamp(min=0.0)

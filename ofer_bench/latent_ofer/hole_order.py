@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from importlib.util import find_spec
 
 import torch
 import torch.nn.functional as F
@@ -113,19 +116,37 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     return (a * b).sum(dim=-1, keepdim=True)
 
 
+class Similarity(Enum):
+    """How alike a unit vector and others are, [...,C] twice -> [...,1], negatives taken as 0."""
+
+    COSINE = "cosine"
+    PRODUCT = "product"
+
+    def __call__(self, direction: Tensor, other: Tensor) -> Tensor:
+        """Compare ``direction``, of length 1, with ``other``."""
+        inner = product(direction, other)
+        if self is Similarity.COSINE:
+            inner = inner / (torch.linalg.vector_norm(other, dim=-1, keepdim=True) + EPSILON)
+        return inner.clamp(min=0.0)
+
+
 def scan(
     direction: Tensor,
     fixed: Tensor,
     fixed_weight: Tensor,
     fallback: Tensor,
-    similarity: Callable[[Tensor, Tensor], Tensor],
+    similarity: Similarity | Callable[[Tensor, Tensor], Tensor],
 ) -> Tensor:
     """Rebuild position by position: m_n = (w_n m_{n-1} + fixed_n) / (w_n + fixed_weight_n), m_{-1} = 0.
 
     w_n = ``similarity(direction_n, m_{n-1})`` [B,1]. ``direction`` [B,S,D], ``fixed`` and ``fallback`` [B,S,C],
     ``fixed_weight`` [B,S,1]: what is known of every position beforehand. Returns m [B,S,C]; where the weights sum
-    to 0, ``fallback``. Gradients flow through all of it.
+    to 0, ``fallback``. Gradients flow through all of it. With a Similarity one kernel does it on CUDA.
     """
+    if isinstance(similarity, Similarity) and has_kernel(fixed):
+        from ofer_bench.latent_ofer.scan_kernel import fused_scan
+
+        return fused_scan(direction, fixed, fixed_weight, fallback, EPSILON, similarity is Similarity.COSINE)
     previous = torch.zeros_like(fixed[:, 0])
     rebuilt = []
     for toward, rest, rest_weight, instead in zip(
@@ -138,3 +159,13 @@ def scan(
         previous = torch.where(related, mixed, instead)
         rebuilt.append(previous)
     return torch.stack(rebuilt, dim=1)
+
+
+def has_kernel(values: Tensor) -> bool:
+    """Whether the recursion on ``values`` runs as a kernel: on CUDA, in at most float32, where Triton is installed."""
+    return values.is_cuda and values.dtype != torch.float64 and _has_triton()
+
+
+@cache
+def _has_triton() -> bool:
+    return find_spec("triton") is not None

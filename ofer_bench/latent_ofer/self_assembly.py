@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ofer_bench.latent_ofer.hole_order import EPSILON, HoleOrder, product, scan, take, unit
+from ofer_bench.latent_ofer.hole_order import HoleOrder, Similarity, scan, take, unit
 
 
 def self_assembly(features: Tensor, hole: Tensor) -> Tensor:
@@ -28,14 +28,8 @@ def self_assembly(features: Tensor, hole: Tensor) -> Tensor:
     order = HoleOrder.of(features, hole)
     direction = unit(order.current)
     symmetric = order.window_mean(order.mirrored)
-    weight_symmetric = _similarity(direction, symmetric)
+    weight_symmetric = Similarity.COSINE(direction, symmetric)
     known = take(order.rows, order.best_known())
-    weight_known = _similarity(direction, known) * order.anything_known
+    weight_known = Similarity.COSINE(direction, known) * order.anything_known
     fixed = torch.addcmul(weight_symmetric * symmetric, weight_known, known)
-    return order.put(scan(direction, fixed, weight_symmetric + weight_known, order.current, _similarity))
-
-
-def _similarity(direction: Tensor, other: Tensor) -> Tensor:
-    """Eq. 2 with negatives at 0: [...,C] twice -> [...,1]; ``direction`` has unit length."""
-    length = torch.linalg.vector_norm(other, dim=-1, keepdim=True) + EPSILON
-    return (product(direction, other) / length).clamp(min=0.0)
+    return order.put(scan(direction, fixed, weight_symmetric + weight_known, order.current, Similarity.COSINE))

@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """What is shown. Images uint8 [H,W,3]; grids [G,G]; ``probability`` [K] in canonical order; None = not there."""
+    """What is shown.
+
+    Images uint8 [H,W,3]; ``hole`` bool [H,W], True = restored; grids [G,G]; ``probability`` [K] in
+    canonical order; None = not there.
+    """
 
     title: str
     image: np.ndarray
     probability: np.ndarray
     score: np.ndarray | None = None
-    mask_patch: np.ndarray | None = None
+    hole: np.ndarray | None = None
     reconstruction: np.ndarray | None = None
     attention: np.ndarray | None = None
 
@@ -59,13 +63,11 @@ def _overlay(ax: Axes, image: np.ndarray, grid: np.ndarray | None, title: str, c
 
 
 def _masked(ax: Axes, panel: Panel) -> None:
-    if panel.mask_patch is None:
+    if panel.hole is None:
         _picture(ax, panel.image, "no mask")
         return
-    factor = panel.image.shape[0] // panel.mask_patch.shape[0]
-    hole = panel.mask_patch.repeat(factor, axis=0).repeat(factor, axis=1)
     grey = np.full_like(panel.image, 128)
-    _picture(ax, np.where(hole[..., None], grey, panel.image), f"mask ({panel.mask_patch.mean():.0%})")
+    _picture(ax, np.where(panel.hole[..., None], grey, panel.image), f"mask ({panel.hole.mean():.0%})")
 
 
 def _bars(ax: Axes, probability: np.ndarray) -> None:

@@ -12,7 +12,7 @@ from ofer_baselines import pseudo_occlusion
 from ofer_baselines.pseudo_occlusion import LARGEST, SMALLEST, pseudo_occlude
 from ofer_baselines.pseudo_occlusion_detector import PseudoOcclusionDetector
 from ofer_baselines.resnet18 import ResNet18
-from ofer_bench.api import ComponentSettings, FaceSet, Recipe, torch_seed
+from ofer_bench.api import ComponentSettings, FaceSet, PluginError, Recipe, torch_seed
 from tests.conftest import toy_faces
 from tests.recorder import Recorder
 
@@ -117,6 +117,30 @@ def test_every_patch_gets_a_score(size: int, patch_size: int, stem: str) -> None
     found = model.detect(toy_faces(3, size).batch(range(3)))
     assert found.score.shape == (3, size // patch_size, size // patch_size)
     assert torch.equal(found.mask_patch, found.score > found.threshold)
+    assert found.mask_px is not None and found.mask_px.shape == (3, 1, size, size)
+
+
+def test_patches_are_scored_by_their_cells_and_pixels_reach_one_cell_beyond(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = detector(32, 8)
+    chance = torch.full((1, 16, 16), 0.1)
+    chance[0, 4:8, 4:6], chance[0, 10, 10] = 0.95, 0.6
+    monkeypatch.setattr(model, "logits", lambda image: torch.logit(chance))
+    found = model.detect(toy_faces(1, 32).batch(range(1)))
+    share = np.full((4, 4), 0.1)
+    share[1, 1], share[2, 2] = (0.95 + 0.1) / 2, (15 * 0.1 + 0.6) / 16
+    np.testing.assert_allclose(torch.sigmoid(found.score[0]).numpy(), share, atol=1e-6)
+    assert found.mask_patch.nonzero().tolist() == [[0, 1, 1]]
+    expected = np.zeros((16, 16), bool)
+    expected[3:9, 3:7] = expected[9:12, 9:12] = True
+    assert found.mask_px is not None
+    np.testing.assert_array_equal(found.mask_px[0, 0].numpy(), expected.repeat(2, axis=0).repeat(2, axis=1))
+
+
+def test_cells_divide_patches() -> None:
+    settings = ComponentSettings(image_size=32, patch_size=8, num_classes=7, model={"cells": 3})
+    trunk = ResNet18(ComponentSettings(image_size=32, patch_size=8, num_classes=7, model={"width": 8, "stem": "small"}))
+    with pytest.raises(PluginError, match="cells=3"):
+        PseudoOcclusionDetector(settings, {"resnet18": trunk})
 
 
 def test_the_trunk_is_a_copy() -> None:
@@ -134,8 +158,8 @@ def test_the_score_of_an_epoch_is_minus_the_loss_on_pseudo_occluded_validation_f
     occluded, cover = pseudo_occlude(val.batch(range(14)).image, generator(5))
     with torch.no_grad():
         chance = torch.sigmoid(model.eval().logits(occluded)).flatten().double().numpy()
-    covered = cover[:, 0].reshape(14, 4, 8, 4, 8).mean(dim=(2, 4)).flatten().double().numpy()
-    # A share is a weight: as much of a patch is covered, and the rest is not.
+    covered = cover[:, 0].reshape(14, 16, 2, 16, 2).mean(dim=(2, 4)).flatten().double().numpy()
+    # A share is a weight: as much of a cell is covered, and the rest is not.
     expected = log_loss(
         np.repeat([1, 0], len(chance)), np.tile(chance, 2), sample_weight=np.concatenate([covered, 1 - covered])
     )
@@ -145,7 +169,7 @@ def test_the_score_of_an_epoch_is_minus_the_loss_on_pseudo_occluded_validation_f
 def test_it_learns_to_find_what_it_never_saw_and_travels_as_a_state_dict() -> None:
     train = toy_faces(56)
     model = detector()
-    model.fit(train, toy_faces(14, seed=1), Recipe(epochs=8, batch_size=14, lr=4e-3, weight_decay=0.01), 0, Recorder())
+    model.fit(train, toy_faces(14, seed=1), Recipe(epochs=14, batch_size=14, lr=4e-3, weight_decay=0.01), 0, Recorder())
     test = toy_faces(28, seed=2)
     image = test.image.copy()
     stripes = np.where(np.arange(32)[:, None] // 2 % 2, 40, 220)

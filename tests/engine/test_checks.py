@@ -62,13 +62,13 @@ def detection(**changes: Any) -> Detection:
     ],
 )
 def test_broken_outputs_are_named(check: Callable[..., None], output: Any, message: str) -> None:
-    arguments = (2, 4) if check is check_detection else (BATCH,)
+    arguments = (BATCH, 4) if check is check_detection else (BATCH,)
     with pytest.raises(PluginError, match=message):
         check("it", output, *arguments)
 
 
 def test_good_outputs_pass() -> None:
-    check_detection("it", detection(), 2, 4)
+    check_detection("it", detection(), BATCH, 4)
     check_reconstruction("it", Reconstruction(image=BATCH.image, composited=BATCH.image), BATCH)
     # A row of NaN is a failed prediction, which has a row of its own and counts as wrong.
     check_prediction("it", Prediction(logits=torch.full((2, 7), NAN), sample_id=("a", "b")), BATCH)

@@ -130,7 +130,7 @@ def test_a_failing_process_is_reported_at_once(how: str, problem: str) -> None:
     began = time.monotonic()
     with pytest.raises(ProcessFailed, match=f"{FAILED}: {problem}"), crew_of(2, "cpu", partial(crew_tasks.fail, how)):
         crew_tasks.fail(how, "cpu")
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 300  # The group itself would wait for half an hour.
     assert all_ended()
 
 
