@@ -32,6 +32,9 @@ def tabulate(
     book = FootnoteBook()
     ours = select(measured, definition.filter)
     columns = [column for column in definition.columns if _shown(column, ours)]
+    if not columns:
+        # Rows of other systems than the table is about.
+        ours, columns = [], list(definition.columns)
     used: list[Record] = []
     sections: list[Section] = []
     for spec in definition.sections:

@@ -34,11 +34,10 @@ WIDE_SIZE, WIDE_MARGIN, WIDE_SUBJECTS, LANDMARK_EPOCHS = 64, 0.35, 400, 16
 def augment(image: Tensor, generator: torch.Generator) -> Tensor:
     """Everything in which an unknown face and camera may differ.
 
-    Length of the face, frame, texture, light from a side, colour, grey, blur, grain, a hidden part.
+    Length of the face, frame, light from a side, colour, grey, blur, grain, a hidden part.
     """
-    image = random_texture(image, generator)
     image = random_affine(stretched(image, generator), generator, degrees=8, scale=0.15, shift=0.05)
-    image = cut_frame(image, generator, lowest=0.9)
+    image = cut_frame(image, generator, lowest=0.75)
     n = len(image)
     light = torch.randn(n, 1, 3, 3, generator=generator) * torch.rand(n, 1, 1, 1, generator=generator) * 0.35
     image = image * torch.exp(F.interpolate(light, image.shape[2:], mode="bicubic"))
@@ -52,30 +51,6 @@ def augment(image: Tensor, generator: torch.Generator) -> Tensor:
     image = image + (soft - image) * share
     image = image + torch.randn(image.shape, generator=generator) * torch.rand(n, 1, 1, 1, generator=generator) * 0.04
     return random_erasing(image.clamp(0, 1), generator, probability=0.3)
-
-
-def random_texture(image: Tensor, generator: torch.Generator, share: float = 0.5) -> Tensor:
-    """Filter the share of images by a random convolution each, in part: shapes stay, surfaces become others.
-
-    After Xu et al., Robust and generalizable visual representation learning via random convolutions, ICLR 2021. Mean
-    and deviation of every image stay as they are.
-    """
-    n, _, height, width = image.shape
-    kernel = (1, 3, 5)[int(torch.randint(3, (1,), generator=generator))]
-    weight = torch.randn(n * 3, 3, kernel, kernel, generator=generator)
-    padded = F.pad(image, (kernel // 2,) * 4, mode="replicate").flatten(0, 1)[None]
-    other = F.conv2d(padded, weight, groups=n).view(n, 3, height, width)
-    mix = torch.rand(n, 1, 1, 1, generator=generator)
-    other = standardised(other) * (1 - mix) + standardised(image) * mix
-    mean, deviation = image.mean(dim=(1, 2, 3), keepdim=True), image.std(dim=(1, 2, 3), keepdim=True)
-    chosen = torch.rand(n, 1, 1, 1, generator=generator) < share
-    return torch.where(chosen, (standardised(other) * deviation + mean).clamp(0, 1), image)
-
-
-def standardised(image: Tensor) -> Tensor:
-    """Give every image mean 0 and deviation 1."""
-    mean, deviation = image.mean(dim=(1, 2, 3), keepdim=True), image.std(dim=(1, 2, 3), keepdim=True)
-    return (image - mean) / (deviation + 1e-6)
 
 
 def train(faces: FaceSet, val: FaceSet, *, epochs: int, width: int, seed: int) -> ResNet18:
@@ -129,7 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--subjects", type=int, default=1000)
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--width", type=int, default=24)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--partial", type=Path, default=None, help="folder that keeps rendered faces between runs")

@@ -52,6 +52,14 @@ def test_a_table_without_records_says_so() -> None:
     assert section(made, "As published: Syn-KDEF").rows[2].cells[0].value == 98.3
 
 
+def test_rows_of_systems_without_a_column_are_no_table() -> None:
+    by_thing = {"metric": "accuracy", "split": "Occlusion-ParaFace", "slice_key": "occluder", "slice_value": "cup"}
+    one = table("accuracy_by_object", by_thing | {"system": "dan", "value": 50.0})
+    assert [column.header for column in one.columns] == ["DAN"] and one.sections[0].rows
+    none = table("accuracy_by_object", by_thing | {"system": "mine", "value": 50.0})
+    assert not any(part.rows for part in none.sections) and none.sections[0].empty
+
+
 @pytest.mark.parametrize("name", [name for name, d in DEFINITIONS.items() if isinstance(d, TableDefinition)])
 def test_every_published_number_of_a_table_is_printed(name: str) -> None:
     made, definition = table(name), DEFINITIONS[name]
