@@ -1,0 +1,97 @@
+"""How rendered faces and photographs differ in shape: ``python tests/benchmarks/face_proportions.py RENDERED PHOTOS``.
+
+Both are folders with a table (``index.csv`` or ``labels.csv``) of ``file`` and ``label``; RENDERED is what
+``ofer-bench data export paraface`` writes at 224 px or more. A face mesh that was trained on photographs measures both,
+so this needs mediapipe, in an environment of its own: it asks for an older NumPy than the suite. Lengths are in
+distances between the pupils, at rest and as the change from there to a smile.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import mediapipe
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+SIDE, BORDER = 512, 128
+RIGHT_PUPIL, LEFT_PUPIL = 468, 473
+TURNED = {"yaw": 12.0, "pitch": 8.0}
+"""Faces turned further than this, in degrees, are left out where the table tells: photographs are frontal."""
+
+
+def measures(points: np.ndarray) -> Mapping[str, float]:
+    """Lengths of a mesh [478,2] in pixels; heights count from the line between the pupils, downwards."""
+    right, left = points[RIGHT_PUPIL], points[LEFT_PUPIL]
+    distance = float(np.linalg.norm(left - right))
+    cos, sin = (left - right) / distance
+    upright = (points - (left + right) / 2) @ np.array([[cos, -sin], [sin, cos]]) / distance
+
+    def low(*numbers: int) -> float:
+        return float(np.mean([upright[n, 1] for n in numbers]))
+
+    def wide(a: int, b: int) -> float:
+        return float(np.linalg.norm(upright[a] - upright[b]))
+
+    lips = low(13, 14)
+    return {
+        "brow, inner end": -low(55, 285),
+        "brow, middle": -low(52, 282),
+        "brow, outer end": -low(46, 276),
+        "between the brows": wide(55, 285),
+        "upper lid": -low(159, 386),
+        "lower lid": low(145, 374),
+        "eye, width": (wide(33, 133) + wide(263, 362)) / 2,
+        "nose, below pupils": low(2),
+        "nose, width": wide(98, 327),
+        "mouth, below pupils": lips,
+        "mouth, width": wide(61, 291),
+        "corners above the middle": lips - low(61, 291),
+        "lips apart": low(14) - low(13),
+        "upper lip": low(13) - low(0),
+        "lower lip": low(17) - low(14),
+        "chin, below pupils": low(152),
+    }
+
+
+def measured(folder: Path) -> pd.DataFrame:
+    """One row of measures per face that the mesh finds."""
+    table = pd.read_csv(next(folder / name for name in ("index.csv", "labels.csv") if (folder / name).exists()))
+    for angle, most in TURNED.items():
+        if angle in table:
+            table = table[table[angle].abs() < most]
+    rows = []
+    with mediapipe.solutions.face_mesh.FaceMesh(
+        static_image_mode=True, refine_landmarks=True, min_detection_confidence=0.2
+    ) as mesh:
+        for file, label in zip(table["file"], table["label"], strict=True):
+            image = np.asarray(Image.open(folder / file).convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS))
+            # Crops end at the face, and the mesh looks for a head.
+            image = np.pad(image, ((BORDER, BORDER), (BORDER, BORDER), (0, 0)), mode="edge")
+            found = mesh.process(image).multi_face_landmarks
+            if found:
+                points = np.array([[p.x, p.y] for p in found[0].landmark]) * image.shape[0]
+                rows.append({"label": label, **measures(points)})
+    print(f"{folder}: {len(rows)} of {len(table)} faces found")
+    return pd.DataFrame(rows)
+
+
+def main(rendered: Path, photographs: Path) -> None:
+    """Print the table."""
+    made, real = measured(rendered), measured(photographs)
+    rows = {}
+    for name in made.columns.drop("label"):
+        row = {}
+        for what, faces in (("photographs", real), ("rendered", made)):
+            rest, smile = (faces.loc[faces["label"] == label, name] for label in ("neutral", "happiness"))
+            row |= {what: rest.mean(), f"{what}, sd": rest.std(), f"{what}, smile": smile.mean() - rest.mean()}
+        row["off by sd"] = (row["rendered"] - row["photographs"]) / row["photographs, sd"]
+        rows[name] = row
+    print(pd.DataFrame(rows).T.round(3).to_string())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
