@@ -124,10 +124,10 @@ class Similarity(Enum):
 
     def __call__(self, direction: Tensor, other: Tensor) -> Tensor:
         """Compare ``direction``, of length 1, with ``other``."""
-        inner = product(direction, other)
-        if self is Similarity.COSINE:
-            inner = inner / (torch.linalg.vector_norm(other, dim=-1, keepdim=True) + EPSILON)
-        return inner.clamp(min=0.0)
+        if self is Similarity.PRODUCT:
+            return product(direction, other).clamp(min=0.0)
+        length = torch.linalg.vector_norm(other, dim=-1, keepdim=True) + EPSILON
+        return (product(direction, other) / length).clamp(min=0.0)
 
 
 def scan(
