@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 # Metrics of the package that no run records (yet) are not listed.
-_OTHER_RECORDED = {"patch_auroc", "patch_ap", "patch_fpr95", "psnr", "ssim"}
+_OTHER_RECORDED = {"patch_auroc", "patch_ap", "patch_fpr95", "psnr", "recovery", "ssim"}
 
 
 class Listing(StrEnum):
