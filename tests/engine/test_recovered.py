@@ -26,7 +26,7 @@ def test_the_interval_resamples_subjects() -> None:
     subject = np.repeat([f"s{i}" for i in range(30)], 7)
     chance = np.array([[0.85], [0.45], [0.6]]) + own.normal(0, 0.1, 30).repeat(7)
     right = own.random((3, 210)) < chance
-    result = recovered(right, list(subject), rng)
+    result = recovered(right, list(subject), rng())
     clean, occluded, restored = right.mean(axis=1)
     assert result.value == pytest.approx((restored - occluded) / (clean - occluded)) and result.n == 210
     sums = right.reshape(3, 30, 7).sum(axis=2)
@@ -42,7 +42,7 @@ def test_the_interval_resamples_subjects() -> None:
 def test_without_a_loss_nothing_can_come_back() -> None:
     own = np.random.default_rng(0)
     right = own.random((3, 100)) < 0.7
-    result = recovered(right, list(range(100)), rng)
+    result = recovered(right, list(range(100)), rng())
     assert np.isnan(result.value) and result.interval is None and "sampling error" in result.note
 
 
