@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import cast
 
@@ -87,8 +86,7 @@ class DAN(nn.Module):
         check_known("dan", settings.model, ("heads",))
         reference = cast(ResNet18, upstream["resnet18"])
         channels = reference.fc.in_features
-        self.backbone = copy.deepcopy(reference).requires_grad_(True)
-        del self.backbone.fc
+        self.backbone = reference.backbone()
         heads = int(settings.model.get("heads", 4))
         self.heads = nn.ModuleList(AttentionHead(channels, max(8, channels // 16)) for _ in range(heads))
         self.fc = nn.Linear(channels, settings.num_classes)

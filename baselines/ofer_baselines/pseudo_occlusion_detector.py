@@ -7,7 +7,6 @@ segment made-up anomalies.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import cast
 
@@ -53,8 +52,7 @@ class PseudoOcclusionDetector(nn.Module):
             )
         self.cell_size, self.side = settings.patch_size // self.cells, settings.grid * self.cells
         width = reference.fc.in_features // 8
-        self.backbone = copy.deepcopy(reference).requires_grad_(True)
-        del self.backbone.fc
+        self.backbone = reference.backbone()
         self.lateral = nn.ModuleList(nn.Conv2d(width * factor, hidden, 1) for factor in (1, 2, 4, 8))
         self.smooth = nn.ModuleList(_smoothing(hidden) for _ in range(4))
         self.head = nn.Sequential(nn.BatchNorm2d(hidden), nn.ReLU(), nn.Conv2d(hidden, 1, 1))

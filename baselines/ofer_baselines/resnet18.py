@@ -6,6 +6,7 @@ Card parameters (``ComponentSettings.model``): ``width`` channels of the first s
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -85,6 +86,12 @@ class ResNet18(nn.Module):
         logits = self.fc(F.adaptive_avg_pool2d(features, 1).flatten(1))
         attention = torch.einsum("bchw,bc->bhw", features, self.fc.weight[logits.argmax(1)]).relu()
         return Prediction(logits=logits, sample_id=batch.sample_id, attention=attention)
+
+    def backbone(self) -> ResNet18:
+        """Copy without ``fc`` that trains on: where other networks start."""
+        copied = copy.deepcopy(self).requires_grad_(True)
+        del copied.fc
+        return copied
 
     def load_foreign(self, path: Path) -> LoadReport:
         """Fill the trunk from a ResNet-18 of MS-Celeb-1M or ImageNet, of width 64; ``fc`` has to be trained.

@@ -12,7 +12,7 @@ from ofer_bench.data.paraface.appearance import Appearance, draw_appearance
 from ofer_bench.data.paraface.develop import develop
 from ofer_bench.data.paraface.hair import HAIR_STYLES
 from ofer_bench.data.paraface.part import DOMAINS
-from ofer_bench.data.paraface.scenery import BACKDROP_SIZE, Scenery, draw_scenery, paint_backdrop
+from ofer_bench.data.paraface.scenery import BACKDROP_SIZE, STUDIO_SHARE, Scenery, draw_scenery, paint_backdrop
 
 DRAWS = 300
 
@@ -70,17 +70,32 @@ def test_shifted_light_and_cameras_are_harsher(drawn: dict[str, list[Scenery]]) 
         key, fill, sky = (of(domain, name).mean(axis=1) for name in ("key", "fill", "sky"))
         return key / (key + fill + sky)
 
+    def one_sided(domain: str) -> np.ndarray:
+        lamps = [of(domain, f"{name}_direction")[:, 0] * of(domain, name).mean(axis=1) for name in ("key", "fill")]
+        return np.sum(lamps, axis=0)
+
     assert np.median(key_share("shifted")) > np.median(key_share("plain")) + 0.1
     assert np.mean(key_share("shifted") > np.percentile(key_share("plain"), 90)) > 0.4
     for name, factor in (("blur", 1.8), ("grain", 2.0)):
         assert of("shifted", name).mean() > factor * of("plain", name).mean()
-    side = {domain: np.abs(of(domain, "key_direction")[:, 0]) for domain in DOMAINS}
+    side = {domain: np.abs(one_sided(domain)) for domain in DOMAINS}
     assert side["shifted"].mean() > 1.3 * side["plain"].mean()
     assert of("shifted", "camera").mean() < of("plain", "camera").mean() - 3
     quality = {domain: of(domain, "jpeg")[of(domain, "jpeg") > 0] for domain in DOMAINS}
     assert quality["shifted"].max() <= quality["plain"].min()
     assert len(quality["shifted"]) > 1.4 * len(quality["plain"])
     assert np.log(of("shifted", "exposure")).std() > 1.5 * np.log(of("plain", "exposure")).std()
+
+
+def test_laboratory_light_comes_from_both_sides_and_is_plain(drawn: dict[str, list[Scenery]]) -> None:
+    def from_both_sides(scenery: Scenery) -> bool:
+        key, fill = scenery.key_direction, scenery.fill_direction
+        sides = key[0] * fill[0] < 0 and min(abs(key[0]), abs(fill[0])) > 0.25
+        powers = 0.69 <= np.mean(scenery.fill) / np.mean(scenery.key) <= 1.01
+        return bool(sides and powers and np.mean(scenery.sky) < np.mean(scenery.fill))
+
+    assert np.mean([from_both_sides(scenery) for scenery in drawn["plain"]]) == pytest.approx(STUDIO_SHARE, abs=0.1)
+    assert np.mean([from_both_sides(scenery) for scenery in drawn["shifted"]]) < 0.05
 
 
 def test_backdrops(drawn: dict[str, list[Scenery]]) -> None:

@@ -54,7 +54,11 @@ def look() -> Appearance:
 
 
 def paint(head: HeadModel, skin: SkinMap, look: Appearance, age: float = 30.0) -> PaintedSkin:
-    return paint_skin(skin, look, age, skin.spread(scalp_depth(head, look.hair)))
+    return paint_skin(skin, look, age, skin.spread(scalp_depth(head, look.hair)), unfolded())
+
+
+def unfolded() -> np.ndarray:
+    return np.zeros((SIZE, SIZE), dtype=np.float32)
 
 
 def luminance(painted: PaintedSkin) -> np.ndarray:
@@ -135,8 +139,8 @@ def test_paint_is_in_range_and_reproducible(head: HeadModel, skin: SkinMap) -> N
     for number in range(1, 7):
         subject = draw_subject("val", number, 0)
         hairline = skin.spread(scalp_depth(head, subject.appearance.hair))
-        first, again = (paint_skin(skin, subject.appearance, subject.age, hairline) for _ in range(2))
-        other = paint_skin(skin, replace(subject.appearance, texture_seed=1), subject.age, hairline)
+        first, again = (paint_skin(skin, subject.appearance, subject.age, hairline, unfolded()) for _ in range(2))
+        other = paint_skin(skin, replace(subject.appearance, texture_seed=1), subject.age, hairline, unfolded())
         for name in ("albedo", "gloss", "relief"):
             values = getattr(first, name)
             assert values.dtype == np.float32
@@ -246,11 +250,21 @@ def test_fold_sheets_are_shares_and_mirror(skin: SkinMap, folds: np.ndarray) -> 
         assert y.min() > points[:, 1].min() - 0.05 and y.max() < points[:, 1].max() + 0.05
 
 
+def test_folds_of_the_resting_face_lie_in_shade(head: HeadModel, skin: SkinMap, look: Appearance) -> None:
+    hairline = skin.spread(scalp_depth(head, look.hair))
+    hollows = unfolded()
+    hollows[region(skin, CHEEK)] = 0.5
+    flat, folded = (luminance(paint_skin(skin, look, 30.0, hairline, depth)) for depth in (unfolded(), hollows))
+    assert (folded[region(skin, CHEEK)] < 0.95 * flat[region(skin, CHEEK)]).all()
+    np.testing.assert_array_equal(folded[hollows == 0], flat[hollows == 0])
+
+
 def test_folds_deepen_with_age_and_the_old_keep_them() -> None:
     ages = [fold_depths({}, age) for age in (18, 30, 45, 60, 75, 90)]
-    assert (np.array(ages[:2]) == 0).all()
+    np.testing.assert_array_equal(ages[0], ages[1])
+    assert {name for name, depth in zip(FOLDS, ages[0], strict=True) if depth > 0} == {"alar", "nasolabial", "eyebag"}
     assert (np.diff(ages, axis=0) >= 0).all()
-    moves = np.array(list(FOLDS)) != "nose"
+    moves = ~np.isin(list(FOLDS), ["nose", "alar"])
     assert (ages[4][moves] > ages[2][moves]).all()
     np.testing.assert_array_equal(ages[4], ages[5])
     smile = {"mouthSmileLeft": 1.0, "mouthSmileRight": 1.0}
@@ -259,21 +273,22 @@ def test_folds_deepen_with_age_and_the_old_keep_them() -> None:
 
 def test_folds_deepen_with_their_actions_only(head: HeadModel) -> None:
     names = list(FOLDS)
+    resting = fold_depths({}, 25)
     for fold, raised in _RAISED_BY.items():
         for stem, gain in raised.items():
             actions = sides(head, stem)
             assert actions, f"{stem} is no action of the head"
-            half, whole = (fold_depths(dict.fromkeys(actions, weight), 25) for weight in (0.5, 1.0))
+            half, whole = (fold_depths(dict.fromkeys(actions, weight), 25) - resting for weight in (0.5, 1.0))
             assert half[names.index(fold)] == pytest.approx(0.022 * 0.55 * gain * 0.5)
             assert whole[names.index(fold)] == pytest.approx(0.022 * 0.55 * gain)
             others = {name for name, by in _RAISED_BY.items() if stem not in by}
             assert all(whole[names.index(name)] == 0.0 for name in others)
-    assert (fold_depths({"jawOpen": 1.0, "eyeWideLeft": 1.0}, 25) == 0).all()
+    np.testing.assert_array_equal(fold_depths({"jawOpen": 1.0, "eyeWideLeft": 1.0}, 25), resting)
 
 
 def test_one_side_folds_half_as_deep_and_either_side_alike() -> None:
     left, right, both = (
-        fold_depths(dict.fromkeys(actions, 1.0), 25)
+        fold_depths(dict.fromkeys(actions, 1.0), 25) - fold_depths({}, 25)
         for actions in (("noseSneerLeft",), ("noseSneerRight",), ("noseSneerLeft", "noseSneerRight"))
     )
     np.testing.assert_array_equal(left, right)
@@ -290,7 +305,7 @@ def test_one_side_folds_half_as_deep_and_either_side_alike() -> None:
         ),
         80,
     )
-    assert loud.max() <= 0.022 * (0.75 + 1.3 * 1.15) + 1e-9
+    assert loud.max() <= 0.022 * (0.15 + 0.75 + 1.3 * 1.15) + 1e-9
 
 
 def sides(head: HeadModel, stem: str) -> list[str]:

@@ -29,7 +29,7 @@ ACTION_UNITS: Mapping[int, Mapping[str, float]] = {
     7: _both("eyeSquint*", 1.1),
     9: {**_both("noseSneer*", 1.2), **_both("nose-*-elevation", 0.9), **_both("mouthUpperUp*", 0.25)},
     10: {**_both("mouthUpperUp*", 0.7), "mouth-elevation": 0.45},
-    12: {**_both("mouthSmile*", 0.5), "mouth-corner-puller": 0.25, "mouth-retraction": 0.35},
+    12: {**_both("mouthSmile*", 0.35), "mouth-corner-puller": 0.12, "mouth-retraction": 0.22},
     15: {**_both("mouthFrown*", 0.8), "mouth-depression": 0.55},
     16: _both("mouthLowerDown*", 0.9),
     17: {"mouthShrugLower": 1.0},
@@ -45,11 +45,11 @@ ACTION_UNITS: Mapping[int, Mapping[str, float]] = {
 
 _TOGETHER: Mapping[tuple[int, int], Mapping[str, float]] = {
     (12, 25): {
-        "mouth-upward-retraction": 0.3,
-        "mouth-retraction": 0.35,
-        **_both("mouthUpperUp*", 1.1),
-        **_both("mouthLowerDown*", 0.1),
-        **_both("mouthStretch*", 0.3),
+        "mouth-upward-retraction": 0.12,
+        "mouth-retraction": 0.2,
+        **_both("mouthUpperUp*", 0.75),
+        **_both("mouthLowerDown*", 0.25),
+        **_both("mouthStretch*", 0.2),
     },
     (20, 25): {"mouth-depression-retraction": 0.6, **_both("mouthLowerDown*", 0.3)},
 }
@@ -129,9 +129,9 @@ NOISE_ACTIONS: Mapping[str, float] = {
 """Action -> largest weight at which it also moves when no emotion is shown: faces at rest differ."""
 
 RESTING_ACTIONS: Mapping[str, tuple[float, float]] = {
-    "eyeWide": (0.0, 0.6),
-    "mouthFrown": (0.0, 0.15),
-    "mouthSmile": (0.0, 0.08),
+    "eyeWide": (0.0, 0.25),
+    "mouthFrown": (0.0, 0.6),
+    "mouthSmile": (0.0, 0.2),
     "browDown": (0.0, 0.25),
     "mouthRollUpper": (0.0, 0.35),
 }

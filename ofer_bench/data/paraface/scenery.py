@@ -11,6 +11,9 @@ from ofer_bench.data.paraface.appearance import Rgb, rgb
 
 BACKDROP_SIZE = 33
 
+STUDIO_SHARE = 0.4
+"""Share of plain pictures with two lamps of like power, one on each side, as laboratories light their portraits."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenery:
@@ -53,6 +56,12 @@ def draw_scenery(rng: np.random.Generator, domain: str = "plain") -> Scenery:
     warm = np.array([1 + warmth, 1.0, 1 - warmth])
     key, rest = level * share * 1.25 * warm, level * (1 - share)
     fill_side = -np.sign(key_side) * rng.uniform(15, 70)
+    fill = rest * rng.uniform(0.3, 0.8) * warm[::-1]
+    if not harsh and rng.random() < STUDIO_SHARE:
+        key_side = float(rng.choice([-1, 1]) * rng.uniform(25, 60))
+        fill_side = -np.sign(key_side) * rng.uniform(25, 60)
+        key, rest = 0.6 * level * warm, 0.25 * level
+        fill = key * rng.uniform(0.7, 1.0)
     rim = float(rng.random() < 0.35) * rng.uniform(0.1, 0.7 if harsh else 0.4)
     sky = rest * rng.uniform(0.5, 0.9) * rng.uniform(0.94, 1.06, 3) + 0.10
     kinds = ["wall", "blobs", "stripes", "studio"]
@@ -64,7 +73,7 @@ def draw_scenery(rng: np.random.Generator, domain: str = "plain") -> Scenery:
         key_direction=_direction(key_side, key_height),
         key=rgb(key),
         fill_direction=_direction(fill_side, rng.uniform(-10, 40)),
-        fill=rgb(rest * rng.uniform(0.3, 0.8) * warm[::-1]),
+        fill=rgb(fill),
         rim_direction=_direction(rng.choice([-1, 1]) * rng.uniform(110, 150), rng.uniform(5, 50)),
         rim=rgb(rim * warm),
         sky=rgb(sky),

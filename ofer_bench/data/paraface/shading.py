@@ -119,8 +119,8 @@ def head_surface(
     elif region == _EYE:
         s.albedo = _eye_albedo(resting, look.gaze, look.iris)
         s.wrap = wp.vec3(0.30, 0.25, 0.25)
-        s.gloss = 0.03
-        s.sharpness = 800.0
+        s.gloss = 0.04
+        s.sharpness = 300.0
         s.open = 0.9
     elif region == _TEETH:
         s.albedo = _teeth_albedo(resting, look.teeth)

@@ -20,10 +20,13 @@ class PaintedSkin:
     relief: np.ndarray
 
 
-def paint_skin(skin: SkinMap, look: Appearance, age_years: float, hairline: np.ndarray) -> PaintedSkin:
+def paint_skin(
+    skin: SkinMap, look: Appearance, age_years: float, hairline: np.ndarray, hollows: np.ndarray
+) -> PaintedSkin:
     """Paint a sheet; everything random comes from the texture seed of ``look``.
 
-    ``hairline`` [T,T] is the distance of each texel inside the line where the hair begins, in decimetres.
+    ``hairline`` [T,T] is the distance of each texel inside the line where the hair begins, in decimetres;
+    ``hollows`` [T,T] in [0,1] is how deep it lies in a fold of the resting face.
     """
     rng = np.random.Generator(np.random.PCG64(look.texture_seed))
     size = skin.size
@@ -36,9 +39,11 @@ def paint_skin(skin: SkinMap, look: Appearance, age_years: float, hairline: np.n
     tan = 0.05 * noise(rng, size, 0) + (0.015 + 0.03 * age) * middle + 0.018 * fine + 0.012 * pores
     albedo *= np.float32(1.0) + tan[..., None]
     _tint(albedo, (0.80, 0.70, 0.70), np.clip((0.25 + 0.4 * age) * _spot(x, y, 0.30, 7.13, 0.13, 0.06), 0, 1))
-    # Thin skin round the eyes, and lids that lashes shade: at the size of a data set's faces, eyes are dark almonds.
-    _tint(albedo, (0.78, 0.68, 0.68), np.clip(0.45 * _spot(x, y, 0.33, 7.29, 0.25, 0.10), 0, 1))
-    _tint(albedo, (0.60, 0.48, 0.46), 0.8 * skin.eyelids)
+    # Thin skin round the eyes, and lids that lashes shade.
+    _tint(albedo, (0.78, 0.68, 0.68), np.clip(0.2 * _spot(x, y, 0.33, 7.29, 0.25, 0.10), 0, 1))
+    _tint(albedo, (0.60, 0.48, 0.46), 0.3 * skin.eyelids)
+    # Light of lamps is not traced into folds.
+    _tint(albedo, (0.85, 0.78, 0.77), hollows)
     _freckle(albedo, x, y, z, look, rng, size)
     # The mesh closes the nostrils just behind their rims.
     _tint(albedo, (0.10, 0.06, 0.05), np.clip(1.4 * _spot(x, y, 0.093, 6.869, 0.034, 0.019), 0, 1) * (z > 1.2))

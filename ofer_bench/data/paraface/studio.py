@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from ofer_bench.data.paraface.scenery import paint_backdrop
 from ofer_bench.data.paraface.shading import Look
 from ofer_bench.data.paraface.skin import paint_skin
 from ofer_bench.data.paraface.skin_map import SkinMap, texel_coordinates
-from ofer_bench.data.paraface.wrinkles import fold_depths
+from ofer_bench.data.paraface.wrinkles import DEEPEST, fold_depths
 
 # The turn of the head is about a point between the ears, seen from the eyes.
 _PIVOT_FROM_EYES = np.array([0.0, -0.25, -0.9])
@@ -90,9 +90,9 @@ class Studio:
         turn, to_plane, landmarks = frame(self._head, vertices - pivot, shots, self._margin)
         hair = grow_hair(self._head, identity, subject.appearance.hair)
         hairline = self._skin.spread(scalp_depth(self._head, subject.appearance.hair))
-        painted = paint_skin(self._skin, subject.appearance, subject.age, hairline)
-        depths = np.stack([fold_depths(_moved_actions(subject, shot), subject.age) for shot in shots])
-        folds = (depths.astype(np.float32) @ self._folds).reshape(len(shots), self._skin.size, self._skin.size)
+        resting = self._folded({}, subject.age)
+        painted = paint_skin(self._skin, subject.appearance, subject.age, hairline, np.clip(resting / DEEPEST, 0, 1))
+        folds = np.stack([self._folded(_moved_actions(subject, shot), subject.age) for shot in shots])
         linear, cover = self._renderer.render(
             Scene(
                 vertices=vertices - pivot,
@@ -113,6 +113,11 @@ class Studio:
         )
         image = np.stack([develop(light, shot.scenery) for light, shot in zip(linear, shots, strict=True)])
         return Photographs(image=image, occluded=cover > 0.0, props=drawn, landmarks=landmarks)
+
+    def _folded(self, actions: Mapping[str, float], age: float) -> np.ndarray:
+        """Depth of the skin's folds [T,T] in decimetres."""
+        depth = fold_depths(actions, age).astype(np.float32) @ self._folds
+        return depth.reshape(self._skin.size, self._skin.size)
 
     def _place(self, prop: Prop | None, face: np.ndarray, subject: Subject) -> tuple[Geometry | None, dict[str, Any]]:
         if prop is None:

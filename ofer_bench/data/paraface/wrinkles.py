@@ -23,6 +23,7 @@ FOLDS: Mapping[str, tuple[tuple[tuple[float, float], ...], ...]] = {
     ),
     "nasolabial": (((0.175, 7.00), (0.23, 6.93), (0.30, 6.80), (0.345, 6.68), (0.36, 6.58)),),
     "eyebag": (((0.16, 7.20), (0.24, 7.145), (0.34, 7.13), (0.43, 7.17)),),
+    "alar": (((0.12, 7.075), (0.163, 7.03), (0.182, 6.965), (0.174, 6.90), (0.145, 6.865)),),
     "nose": (((0.06, 7.24), (0.12, 7.16)), ((0.05, 7.18), (0.13, 7.10))),
     "marionette": (((0.29, 6.60), (0.31, 6.50), (0.30, 6.40)),),
     "corner": (((0.345, 6.72), (0.375, 6.66), (0.37, 6.60)),),
@@ -30,12 +31,14 @@ FOLDS: Mapping[str, tuple[tuple[tuple[float, float], ...], ...]] = {
 }
 """Name -> curves (|x|, y) on the resting head in decimetres; the other half of the face mirrors them."""
 
+_REST_DEPTH: Mapping[str, float] = {"alar": 1.1, "nasolabial": 0.15, "eyebag": 0.1}
 _AGE_DEPTH: Mapping[str, float] = {
     "forehead": 0.55,
     "glabella": 0.4,
     "crow": 0.6,
     "nasolabial": 0.75,
     "eyebag": 0.6,
+    "alar": 0.0,
     "nose": 0.0,
     "marionette": 0.6,
     "corner": 0.15,
@@ -55,6 +58,7 @@ _RAISED_BY: Mapping[str, Mapping[str, float]] = {
         "mouth-part-later": 0.4,
     },
     "eyebag": {"cheekSquint": 0.6, "eyeSquint": 0.4, "mouthSmile": 0.2},
+    "alar": {"noseSneer": 0.2, "nose-elevation": 0.2},
     "nose": {"noseSneer": 0.9, "nose-elevation": 0.5},
     "marionette": {"mouthFrown": 0.5, "mouth-depression": 0.6, "neck-platysma": 0.4},
     "corner": {"mouthSmile": 0.5, "mouth-corner-puller": 0.5, "mouthDimple": 0.6, "mouth-retraction": 0.4},
@@ -63,6 +67,9 @@ _RAISED_BY: Mapping[str, Mapping[str, float]] = {
 _WIDTH = {"nasolabial": 0.030, "eyebag": 0.028, "corner": 0.026, "chin": 0.035, "marionette": 0.026}
 _FINE_WIDTH = 0.015
 _DEPTH = 0.022
+
+DEEPEST = 1.5 * _DEPTH
+"""Where a fold lets in no more light from the sides, in decimetres."""
 
 
 def fold_sheets(skin: SkinMap) -> np.ndarray:
@@ -84,13 +91,14 @@ def fold_sheets(skin: SkinMap) -> np.ndarray:
 def fold_depths(actions: Mapping[str, float], age: float) -> np.ndarray:
     """Depth of every fold [F] in decimetres for action weights in [0,1.6] at ``age`` in years.
 
-    Young skin folds while it moves; old skin keeps the fold and deepens it.
+    Young skin folds while it moves; old skin keeps the fold and deepens it. The groove round the wings of the nose is
+    there at every age.
     """
     old = float(np.clip((age - 30.0) / 45.0, 0.0, 1.0))
     depths = []
     for name in FOLDS:
         raised = sum(gain * _mean_weight(actions, stem) for stem, gain in _RAISED_BY[name].items())
-        depths.append(_AGE_DEPTH[name] * old**1.3 + min(raised, 1.3) * (0.55 + 0.6 * old))
+        depths.append(_REST_DEPTH.get(name, 0.0) + _AGE_DEPTH[name] * old**1.3 + min(raised, 1.3) * (0.55 + 0.6 * old))
     return np.array(depths) * _DEPTH
 
 
