@@ -1,9 +1,10 @@
-"""How rendered faces and photographs differ in shape: ``python tests/benchmarks/face_proportions.py RENDERED PHOTOS``.
+"""How rendered faces and photographs differ: ``python tests/benchmarks/face_proportions.py RENDERED PHOTOS``.
 
 Both are folders with a table (``index.csv`` or ``labels.csv``) of ``file`` and ``label``; RENDERED is what
 ``ofer-bench data export paraface`` writes at 224 px or more. A face mesh that was trained on photographs measures both,
 so this needs mediapipe, in an environment of its own: it asks for an older NumPy than the suite. Lengths are in
-distances between the pupils, at rest and as the change from there to a smile.
+distances between the pupils, at rest and as the change from there to a smile. Light is linear luminance over the face's
+median: where lamps, hollows and paint put it.
 """
 
 from __future__ import annotations
@@ -57,6 +58,31 @@ def measures(points: np.ndarray) -> Mapping[str, float]:
     }
 
 
+LIT: Mapping[str, tuple[int, ...]] = {
+    "light, forehead": (151,),
+    "light, between the brows": (9,),
+    "light, below the brow": (223, 443),
+    "light, upper lid": (27, 257),
+    "light, below the eye": (119, 348),
+    "light, ridge of the nose": (197, 195),
+    "light, sides of the nose": (196, 419, 174, 399),
+    "light, cheek": (50, 280),
+    "light, lower lip": (17,),
+    "light, chin": (199,),
+}
+"""Points of the mesh where the light is read."""
+
+
+def light(image: np.ndarray, points: np.ndarray) -> Mapping[str, float]:
+    """Light around points of a mesh [478,2] in pixels of ``image`` uint8 [H,W,3]; the face's median is 1."""
+    linear = (image / 255.0) ** 2.2 @ [0.2126, 0.7152, 0.0722]
+    radius = max(1, round(0.03 * float(np.linalg.norm(points[RIGHT_PUPIL] - points[LEFT_PUPIL]))))
+    column, row = np.clip(points.round().astype(int), radius, len(image) - radius - 1).T
+    steps = range(-radius, radius + 1)
+    around = np.mean([linear[row + down, column + right] for down in steps for right in steps], axis=0)
+    return {name: float(around[list(numbers)].mean() / np.median(around)) for name, numbers in LIT.items()}
+
+
 def measured(folder: Path) -> pd.DataFrame:
     """One row of measures per face that the mesh finds."""
     table = pd.read_csv(next(folder / name for name in ("index.csv", "labels.csv") if (folder / name).exists()))
@@ -74,7 +100,7 @@ def measured(folder: Path) -> pd.DataFrame:
             found = mesh.process(image).multi_face_landmarks
             if found:
                 points = np.array([[p.x, p.y] for p in found[0].landmark]) * image.shape[0]
-                rows.append({"label": label, **measures(points)})
+                rows.append({"label": label, **measures(points), **light(image, points)})
     print(f"{folder}: {len(rows)} of {len(table)} faces found")
     return pd.DataFrame(rows)
 
