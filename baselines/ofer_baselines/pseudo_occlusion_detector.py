@@ -56,7 +56,8 @@ class PseudoOcclusionDetector(nn.Module):
         self.lateral = nn.ModuleList(nn.Conv2d(width * factor, hidden, 1) for factor in (1, 2, 4, 8))
         self.smooth = nn.ModuleList(_smoothing(hidden) for _ in range(4))
         self.head = nn.Sequential(nn.BatchNorm2d(hidden), nn.ReLU(), nn.Conv2d(hidden, 1, 1))
-        self.to(memory_format=torch.channels_last)
+        for part in (self.lateral, self.smooth, self.head):
+            part.to(memory_format=torch.channels_last)
 
     def logits(self, image: Tensor) -> Tensor:
         """Return the logit of the covered share of every cell, [B,S,S] with S = G * cells, for [B,3,H,W] in [0,1]."""

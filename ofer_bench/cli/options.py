@@ -13,6 +13,10 @@ SuiteArgument = Annotated[str, typer.Argument(help="Suite name, or a suite .yaml
 DataOption = Annotated[
     list[str] | None, typer.Option("--data", help="Data set of datasets.yaml; repeatable. [default: ParaFace]")
 ]
+TrainedOnOption = Annotated[str, typer.Option("--data", help="Data set to train on.")]
+VariantsOption = Annotated[
+    str, typer.Option("--suite", help="Suite (name or .yaml file) whose systems and variants may be named too.")
+]
 SplitOption = Annotated[
     list[str] | None, typer.Option("--split", help="Only this split, e.g. Syn-ParaFace; repeatable.")
 ]

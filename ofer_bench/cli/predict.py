@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ofer_bench.cli.options import DeviceOption, ProfileOption
+from ofer_bench.cli.options import (
+    DeviceOption,
+    ProfileOption,
+    SetOption,
+    TrainedOnOption,
+    VariantsOption,
+    configure,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,23 +31,27 @@ def predict(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Image files or folders of aligned faces.")],
     system: Annotated[str, typer.Option("--system", help="System id.")] = "latent-ofer",
     out: Annotated[Path, typer.Option("--out", help="Folder for panels and predictions.csv.")] = Path("predictions"),
+    data: TrainedOnOption = "ParaFace",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Training seed.")] = 0,
+    suite: VariantsOption = "core",
     profile: ProfileOption = None,
     device: DeviceOption = None,
+    overrides: SetOption = None,
 ) -> None:
     """Recognise expressions; print label and probabilities and write a panel for every image.
 
-    Faces should be cropped and aligned as in the training data: the centre square of the image is used.
+    Faces should be cropped and aligned as in the training data: the centre square of the image is used. What the
+    system needs and the store has not is trained first.
     """
     from ofer_bench.cli.images import decode_images, find_images, make_folder
     from ofer_bench.cli.live import progress_view
-    from ofer_bench.engine.notebook import load_system
-    from ofer_bench.plugins.discovery import registry
+    from ofer_bench.engine.notebook import system_in_memory
 
-    registry().card(system, kind=("system", "classifier"))
+    config = configure(suite, [data], None, [system], profile, 1, device, overrides)
     paths = find_images(images)
     make_folder(out, "choose another folder with --out")
     with progress_view() as view:
-        loaded = load_system(system, profile, device, progress=view)
+        loaded = system_in_memory(system, config, data, seed, view)
     decoded = decode_images(paths, loaded.image_size)
     rows: list[tuple[Path, np.ndarray]] = []
     for start in range(0, len(decoded.path), BATCH):

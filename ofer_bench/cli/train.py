@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ofer_bench.cli.options import DeviceOption, DevicesOption, ProfileOption, SeedsOption, SetOption, configure
+from ofer_bench.cli.options import (
+    DeviceOption,
+    DevicesOption,
+    ProfileOption,
+    SeedsOption,
+    SetOption,
+    TrainedOnOption,
+    VariantsOption,
+    configure,
+)
 
 if TYPE_CHECKING:
-    from ofer_bench.spec.profile import Profile
+    from ofer_bench.engine.config import RunConfig
 
 STAGE_FAILED = 1
 
@@ -27,7 +36,8 @@ def train(
             "what it stands on must be in the store.",
         ),
     ] = None,
-    data: Annotated[str, typer.Option("--data", help="Data set to train on.")] = "ParaFace",
+    data: TrainedOnOption = "ParaFace",
+    suite: VariantsOption = "core",
     profile: ProfileOption = None,
     seeds: SeedsOption = 1,
     device: DeviceOption = None,
@@ -45,6 +55,7 @@ def train(
 
     from ofer_bench.cli.images import make_folder
     from ofer_bench.cli.live import progress_view
+    from ofer_bench.core.naming import file_name
     from ofer_bench.engine.blueprint import Blueprint
     from ofer_bench.engine.execute import execute
     from ofer_bench.engine.foreign import load_summary
@@ -55,8 +66,8 @@ def train(
     from ofer_bench.store.artefacts import Store
     from ofer_bench.store.location import default_store
 
-    config = configure("core", [data], None, None, profile, seeds, device, overrides, devices)
-    names = _chosen(component, stage, config.profile)
+    config = configure(suite, [data], None, None, profile, seeds, device, overrides, devices)
+    names = _chosen(component, stage, config)
     blueprint = Blueprint()
     wanted: dict[str, str] = {}
     for seed in range(seeds):
@@ -75,7 +86,7 @@ def train(
         artefact = execution.artefacts[stage_id]
         typer.echo(f"{label}  {artefact.meta['parameters'] / 1e6:.2f} M parameters  {artefact.meta['weights_digest']}")
         if out is not None:
-            shutil.copyfile(artefact.path / WEIGHTS, out / f"{label}.safetensors")
+            shutil.copyfile(artefact.path / WEIGHTS, out / f"{file_name(label)}.safetensors")
     for artefact in execution.artefacts.values():
         if "weights" in artefact.meta:
             typer.echo(load_summary(artefact.meta["component"], artefact.meta["weights"]))
@@ -83,12 +94,10 @@ def train(
         raise typer.Exit(STAGE_FAILED)
 
 
-def _chosen(ids: list[str], stage: str | None, profile: Profile) -> list[str]:
+def _chosen(ids: list[str], stage: str | None, config: RunConfig) -> list[str]:
     """Components that ``ids`` name, every one once: themselves, the parts of a system, or its ``stage`` alone."""
-    from ofer_bench.engine.plan import compositions
-    from ofer_bench.engine.training_stages import component_of
+    from ofer_bench.engine.training_stages import component_of, parts_of
 
     if stage is not None:
-        return list(dict.fromkeys(component_of(name, stage, profile) for name in ids))
-    systems = compositions()
-    return list(dict.fromkeys(part for name in ids for part in (systems[name].values() if name in systems else [name])))
+        return list(dict.fromkeys(component_of(name, stage, config.suite, config.profile) for name in ids))
+    return list(dict.fromkeys(part for name in ids for part in parts_of(name, config.suite).values() or [name]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ofer_bench.core.errors import PluginError, UnknownName
+from ofer_bench.core.errors import PluginError, SpecError, UnknownName
 from ofer_bench.core.naming import close_names
 from ofer_bench.core.types import FaceSet
 from ofer_bench.engine.blueprint import Blueprint
@@ -15,6 +15,7 @@ from ofer_bench.engine.pool import ComponentPool, ComponentRecipe
 from ofer_bench.engine.progress import Progress, Silent
 from ofer_bench.engine.system import System
 from ofer_bench.spec.datasets import load_datasets
+from ofer_bench.spec.suite import ORACLE
 from ofer_bench.store.artefacts import Store
 from ofer_bench.store.location import default_store
 
@@ -26,15 +27,24 @@ def load_system(
     *,
     data: str = "ParaFace",
     seed: int = 0,
+    suite: str = "core",
+    overrides: tuple[str, ...] = (),
     progress: Progress | None = None,
 ) -> System:
     """Return a trained system, e.g. ``load_system("latent-ofer", profile="quick")``.
 
-    What is not in the store yet is trained first, which takes minutes.
+    ``suite`` (name or ``.yaml`` file) adds the systems and variants it names, and ``overrides`` change the profile as
+    ``--set`` does. What is not in the store yet is trained first, which takes minutes. SpecError for a system that
+    needs the true mask, or a detector with ``false_alarms`` of a suite, whose threshold only a run takes.
     """
-    config = notebook_config(profile, device, data)
+    config = notebook_config(profile, device, data, suite, overrides)
+    return system_in_memory(system_id, config, data, seed, progress or Silent())
+
+
+def system_in_memory(system_id: str, config: RunConfig, data: str, seed: int, progress: Progress) -> System:
+    """Return a trained system of ``config``, as :func:`load_system` does."""
     blueprint, parts = _plan_system(config, system_id, data, seed)
-    execution = executed(blueprint, config, progress or Silent())
+    execution = executed(blueprint, config, progress)
     pool = ComponentPool(config.device, lambda stage: execution.artefacts[stage].path)
     return System(
         id=system_id,
@@ -58,9 +68,16 @@ def _plan_system(
     config: RunConfig, system_id: str, data: str, seed: int
 ) -> tuple[Blueprint, dict[str, tuple[str, ComponentRecipe]]]:
     """Plan what trains a system's parts; returns them by kind, each with its training stage."""
+    spec = system_spec(config.suite, system_id, compositions())
+    if spec.mask == ORACLE:
+        raise SpecError(system_id, "needs the true mask, which single images have not", hint="run its suite instead")
+    for name in spec.parts.values():
+        if name in config.suite.variants and not config.suite.variants[name].trained_apart:
+            raise SpecError(
+                system_id, f"{name} takes its threshold in a run alone", hint="run its suite, or name another system"
+            )
     blueprint = Blueprint()
     planner = Planner(config, data, load_datasets(), seed, blueprint)
-    spec = system_spec(config.suite, system_id, compositions())
     return blueprint, {kind: planner.component(name) for kind, name in spec.parts.items()}
 
 
@@ -81,12 +98,14 @@ def load_split(name: str, profile: str | None = None, device: str | None = None,
     return read_occluded(split, execution.artefacts[cell.occlude_stage].path)
 
 
-def notebook_config(profile: str | None, device: str | None, data: str) -> RunConfig:
-    """Return the core suite on one data set, with profile and device chosen as ``run`` chooses them."""
-    suite, used = load_suite("core"), choose_device(device)
+def notebook_config(
+    profile: str | None, device: str | None, data: str, suite: str = "core", overrides: tuple[str, ...] = ()
+) -> RunConfig:
+    """Return a suite on one data set, with profile and device chosen as ``run`` chooses them."""
+    loaded, used = load_suite(suite), choose_device(device)
     return RunConfig(
-        suite=suite,
-        profile=load_profile(choose_profile(used, profile, suite.profile)),
+        suite=loaded,
+        profile=load_profile(choose_profile(used, profile, loaded.profile), overrides),
         datasets=(data,),
         splits=(),
         seeds=1,

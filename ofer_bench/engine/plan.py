@@ -20,7 +20,7 @@ from ofer_bench.engine.produce_models import (
     threshold_producer,
     train_producer,
 )
-from ofer_bench.engine.variants import configured
+from ofer_bench.engine.variants import check_variants, configured
 from ofer_bench.plugins.discovery import COMPONENT_KINDS, load_class, registry, required
 from ofer_bench.plugins.protocols import RELEVANCE, WHITE_BOX, Fingerprinted
 from ofer_bench.plugins.source import source_digest
@@ -34,6 +34,7 @@ class Planner:
     """Builds the blueprint of one data set and one seed; shared stages are planned once."""
 
     def __init__(self, config: RunConfig, data: str, datasets: Datasets, seed: int, blueprint: Blueprint) -> None:
+        check_variants(config.suite)
         self.config, self.data, self.seed, self.blueprint = config, data, seed, blueprint
         self.plan = blueprint.plan
         self._datasets = datasets

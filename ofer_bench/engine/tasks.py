@@ -8,7 +8,6 @@ from ofer_bench.core.errors import DatasetMissing, SpecError
 from ofer_bench.engine.blueprint import Blueprint, CellInfo, Outcome
 from ofer_bench.engine.config import RunConfig, system_spec
 from ofer_bench.engine.plan import Planner, compositions
-from ofer_bench.engine.variants import check_variants
 from ofer_bench.spec.datasets import Datasets
 from ofer_bench.spec.suite import ORACLE, RecognitionTask
 
@@ -19,7 +18,6 @@ def plan_run(config: RunConfig, datasets: Datasets) -> Blueprint:
     Of several data sets one that is missing is blocked and stays visible, and none of its stages is planned;
     DatasetMissing is raised when none is there.
     """
-    check_variants(config.suite)
     blueprint = Blueprint()
     for data in config.datasets:
         own = Blueprint()

@@ -28,6 +28,14 @@ def resnet(width: int = 8, stem: str = "small") -> ResNet18:
         return ResNet18(settings(width=width, stem=stem)).eval()
 
 
+def test_a_narrow_trunk_stays_out_of_the_layout_that_corrupts_memory() -> None:
+    """A process that trains on odd batches with fewer than 16 channels in channels_last dies in oneDNN."""
+    image = torch.rand(3, 3, 32, 32).to(memory_format=torch.channels_last)
+    for width, layout in ((8, torch.contiguous_format), (16, torch.channels_last)):
+        levels = resnet(width).feature_levels(image)
+        assert all(level.is_contiguous(memory_format=layout) for level in levels[:3]), width
+
+
 def test_resnet18_at_full_width_is_torchvisions() -> None:
     from torchvision.models import resnet18
 

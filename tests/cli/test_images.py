@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from ofer_bench.cli import predict as predict_verb
 from ofer_bench.cli.images import decode_images, find_images, result_names
 from ofer_bench.cli.main import app
-from ofer_bench.core.errors import OferBenchError, SpecError, StoreError
+from ofer_bench.core.errors import OferBenchError, SpecError, StoreError, UnknownName
 from ofer_bench.core.types import Prediction
 from ofer_bench.engine import execute, notebook
+from ofer_bench.engine.config import RunConfig
 from ofer_bench.engine.system import System, SystemOutput
 from ofer_bench.occlusion.manifest import read_manifest
 from ofer_bench.plugins.discovery import registry
@@ -105,7 +106,7 @@ class Uniform:
 
 
 def test_predict_writes_a_panel_for_every_image(face: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notebook, "load_system", lambda *args, **kwargs: Uniform())
+    monkeypatch.setattr(notebook, "system_in_memory", lambda *args, **kwargs: Uniform())
     image = face / "[bold]odd[end].png"
     (face / "face.png").rename(image)
     command = ["predict", str(face), str(face / "other"), "--out", str(tmp_path / "out")]
@@ -120,6 +121,41 @@ def test_predict_writes_a_panel_for_every_image(face: Path, tmp_path: Path, monk
     }
 
 
+def test_predict_takes_settings_seed_and_the_systems_of_a_suite(
+    face: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, RunConfig, str, int]] = []
+
+    def remember(system: str, config: RunConfig, data: str, seed: int, progress: object) -> Uniform:
+        asked.append((system, config, data, seed))
+        return Uniform()
+
+    monkeypatch.setattr(notebook, "system_in_memory", remember)
+    options = ["--suite", "ablation-readings", "--seed", "2", "--set", "components.hybrid.recipe.epochs=7"]
+    command = ["predict", str(face), "--system", "latent-ofer/fixed-positions", "--profile", "smoke"]
+    result = CliRunner().invoke(app, [*command, *options, "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    ((system, config, data, seed),) = asked
+    assert (system, data, seed) == ("latent-ofer/fixed-positions", "ParaFace", 2)
+    assert config.suite.name == "ablation-readings"
+    recipe = config.profile.components["hybrid"].recipe
+    assert recipe is not None and recipe.epochs == 7
+    unknown = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "out")])
+    assert isinstance(unknown.exception, UnknownName)
+
+
+@pytest.mark.parametrize(
+    ("system", "problem"),
+    [("latent-ofer/true-mask", "needs the true mask"), ("latent-ofer/false-alarms=0.1", "threshold in a run")],
+)
+def test_what_single_images_cannot_have_is_refused_before_any_training(
+    system: str, problem: str, store_dir: Path
+) -> None:
+    with pytest.raises(SpecError, match=problem):
+        notebook.load_system(system, "smoke", "cpu", suite="ablation-masks")
+    assert not (store_dir / "artefacts").exists()
+
+
 @pytest.mark.parametrize("command", ["predict", "occlude"])
 def test_a_mistyped_path_is_found_before_any_training(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -127,7 +163,7 @@ def test_a_mistyped_path_is_found_before_any_training(
     def never(*args: object, **kwargs: object) -> System:
         raise AssertionError("work was begun")
 
-    monkeypatch.setattr(notebook, "load_system", never)
+    monkeypatch.setattr(notebook, "system_in_memory", never)
     options = ["--out", str(tmp_path)] if command == "predict" else [str(tmp_path), "--occluder", "gradcam"]
     result = CliRunner().invoke(app, [command, str(tmp_path / "fcae.jpg"), *options])
     assert isinstance(result.exception, SpecError)

@@ -10,9 +10,12 @@ from typer.testing import CliRunner
 
 from ofer_bench.cli.main import app
 from ofer_bench.core.errors import UnknownName, UpstreamMissing, WeightsError
-from ofer_bench.engine.config import load_profile
-from ofer_bench.engine.training_stages import component_of
+from ofer_bench.engine.config import load_profile, load_suite
+from ofer_bench.engine.training_stages import component_of, stage_names
+from ofer_bench.spec.suite import Suite
 from tests.vgg16_files import write_vgg16
+
+CORE, SMOKE = load_suite("core"), load_profile("smoke")
 
 
 @pytest.mark.parametrize(
@@ -29,24 +32,48 @@ from tests.vgg16_files import write_vgg16
     ],
 )
 def test_stages_go_by_name_role_and_id(target: str, stage: str, component: str) -> None:
-    assert component_of(target, stage) == component
+    assert component_of(target, stage, CORE, SMOKE) == component
+
+
+@pytest.mark.parametrize(
+    ("target", "stage", "component"),
+    [
+        ("latent-ofer/decoder-latents", "classifier", "latent-recognizer/decoder"),
+        ("latent-ofer/decoder-latents", "detector", "vit-svdd"),
+        ("latent-ofer/contextual-detector", "vit-svdd/contextual", "vit-svdd/contextual"),
+        ("vit-svdd/plain", "face-mae", "face-mae"),
+    ],
+)
+def test_systems_and_variants_of_a_suite_have_stages(target: str, stage: str, component: str) -> None:
+    assert component_of(target, stage, load_suite("ablation-readings"), SMOKE) == component
+    with pytest.raises(UnknownName):
+        component_of(target, stage, CORE, SMOKE)
+
+
+def test_a_variant_on_a_variant_has_that_one_as_a_stage() -> None:
+    variants = {
+        "wide": {"of": "face-mae", "model": {"dim": 96}},
+        "own": {"of": "vit-svdd", "upstream": {"face-mae": "wide"}},
+    }
+    suite = Suite.model_validate({**CORE.model_dump(mode="json"), "variants": variants})
+    assert list(stage_names("own", suite, SMOKE)) == ["wide", "own"]
 
 
 def test_what_a_setting_names_is_a_stage() -> None:
     profile = load_profile("smoke", ("components.hybrid.model.perceptual=vgg16",))
     for target in ("hybrid", "latent-ofer"):
-        assert component_of(target, "vgg16", profile) == "vgg16"
+        assert component_of(target, "vgg16", CORE, profile) == "vgg16"
         with pytest.raises(UnknownName, match="unknown stage"):
-            component_of(target, "vgg16", load_profile("smoke"))
+            component_of(target, "vgg16", CORE, SMOKE)
 
 
 def test_an_unknown_stage_is_told_the_known_ones() -> None:
     with pytest.raises(UnknownName, match=r"unknown stage of latent-ofer 'detectr'\n.*'detector'"):
-        component_of("latent-ofer", "detectr")
+        component_of("latent-ofer", "detectr", CORE, SMOKE)
     with pytest.raises(UnknownName, match="known: face-mae, hybrid, resnet18"):
-        component_of("hybrid", "zzz")
+        component_of("hybrid", "zzz", CORE, SMOKE)
     with pytest.raises(UnknownName, match="'latent-ofer'"):
-        component_of("latent-offer", "mae")
+        component_of("latent-offer", "mae", CORE, SMOKE)
 
 
 @pytest.fixture
@@ -78,6 +105,18 @@ def test_a_stage_is_trained_alone_on_what_is_there(store_dir: Path) -> None:
     # A second seed stands on a second autoencoder.
     assert "face-mae/seed1" in str(train("latent-ofer", "--stage", "detector", "--seeds", "2").exception)
     assert "resnet18" in str(train("latent-ofer", "--stage", "reconstruction").exception)
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_variant_of_a_suite_is_trained_and_its_weights_copied(store_dir: Path, tmp_path: Path) -> None:
+    unknown = train("vit-svdd/plain")
+    assert isinstance(unknown.exception, UnknownName)
+    command = ("vit-svdd/plain", "vit-svdd", "--suite", "ablation-readings", "--out", str(tmp_path / "weights"))
+    result = train(*command)
+    assert result.exit_code == 0, result.output
+    names = {path.name for path in (tmp_path / "weights").iterdir()}
+    assert names == {"vit-svdd-plain-seed0.safetensors", "vit-svdd-seed0.safetensors"}
+    assert len(list((store_dir / "artefacts" / "train").iterdir())) == 3
 
 
 @pytest.mark.usefixtures("mine")
