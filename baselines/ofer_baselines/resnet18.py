@@ -131,13 +131,17 @@ class ResNetTrunk(nn.Module):
             raise PluginError(f"stem={stem!r} is no setting of resnet18", hint="'imagenet' or 'small'")
         # Convolutions are about a fifth faster in channels_last, on CPU and on CUDA. Below 16 channels the backward
         # pass of a strided 1x1 convolution in that layout corrupts memory (oneDNN 3.13 with AVX-512, odd batches).
-        self.layout = torch.channels_last if width >= 16 else torch.contiguous_format
-        self.to(memory_format=self.layout)
+        self.channels_last = width >= 16
+        self.to(memory_format=self._layout)
+
+    @property
+    def _layout(self) -> torch.memory_format:
+        return torch.channels_last if self.channels_last else torch.contiguous_format
 
     def levels(self, image: Tensor) -> tuple[Tensor, ...]:
         """Outputs of the four stages."""
         net = self.net
-        x = net.maxpool(net.act1(net.bn1(net.conv1(image.contiguous(memory_format=self.layout)))))
+        x = net.maxpool(net.act1(net.bn1(net.conv1(image.contiguous(memory_format=self._layout)))))
         out = []
         for stage in (net.layer1, net.layer2, net.layer3, net.layer4):
             x = stage(x)

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from landmarks import Landmarker, align, cut_frame, stretched, train_landmarker
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
-from torch import Tensor
+from torch import Tensor, nn
 
 from ofer_baselines.resnet18 import ResNet18
 from ofer_bench.api import ComponentSettings, random_affine, random_colour, random_erasing
@@ -31,17 +31,50 @@ SIZE, MARGIN = 64, 0.05
 WIDE_SIZE, WIDE_MARGIN, WIDE_SUBJECTS, LANDMARK_EPOCHS = 64, 0.35, 400, 16
 
 
+class HalfInstanceNorm(nn.Module):
+    """Instance norm on half of the channels, batch norm on the others (IBN-Net, Pan et al., ECCV 2018).
+
+    What differs between pictures but not within one (camera, tone, strength of the light) stays out of the first half.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.half = channels // 2
+        self.instance = nn.InstanceNorm2d(self.half, affine=True)
+        self.batch = nn.BatchNorm2d(channels - self.half)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return [B,C,H,W], normalised."""
+        return torch.cat([self.instance(x[:, : self.half]), self.batch(x[:, self.half :])], dim=1)
+
+
+def network(width: int) -> ResNet18:
+    """ResNet-18 with half instance norm in its stem and in the first convolution of the blocks of three stages."""
+    shape = {"width": width, "stem": "small"}
+    model = ResNet18(ComponentSettings(image_size=SIZE, patch_size=8, num_classes=len(EXPRESSIONS), model=shape))
+    net = model.trunk.net
+    net.bn1 = HalfInstanceNorm(width)
+    for block in (*net.layer1, *net.layer2, *net.layer3):
+        block.bn1 = HalfInstanceNorm(block.bn1.num_features)
+    return model
+
+
+def lit(image: Tensor, generator: torch.Generator, cells: int) -> Tensor:
+    """Brighten and darken pictures [B,3,S,S] in up to ``cells`` places a side, each picture by another strength."""
+    n = len(image)
+    light = torch.randn(n, 1, cells, cells, generator=generator) * torch.rand(n, 1, 1, 1, generator=generator) * 0.35
+    return image * torch.exp(F.interpolate(light, image.shape[2:], mode="bicubic"))
+
+
 def augment(image: Tensor, generator: torch.Generator) -> Tensor:
     """Everything in which an unknown face and camera may differ.
 
-    Length of the face, frame, light from a side, colour, grey, blur, grain, a hidden part.
+    Length of the face, frame, light, also on single features, colour, grey, blur, grain, a hidden part.
     """
-    image = random_affine(stretched(image, generator), generator, degrees=8, scale=0.15, shift=0.05)
+    image = random_affine(stretched(lit(image, generator, 6), generator), generator, degrees=8, scale=0.15, shift=0.05)
     image = cut_frame(image, generator, lowest=0.75)
+    image = random_colour(lit(image, generator, 3).clamp(0, 1), generator, strength=0.35)
     n = len(image)
-    light = torch.randn(n, 1, 3, 3, generator=generator) * torch.rand(n, 1, 1, 1, generator=generator) * 0.35
-    image = image * torch.exp(F.interpolate(light, image.shape[2:], mode="bicubic"))
-    image = random_colour(image.clamp(0, 1), generator, strength=0.35)
     gamma = torch.exp((torch.rand(n, 1, 1, 1, generator=generator) - 0.5) * 0.8)
     image = image.clamp(1e-4, 1) ** gamma
     grey = image.mean(dim=1, keepdim=True)
@@ -56,8 +89,7 @@ def augment(image: Tensor, generator: torch.Generator) -> Tensor:
 def train(faces: FaceSet, val: FaceSet, *, epochs: int, width: int, seed: int) -> ResNet18:
     """Train on rendered faces; the learning rate falls to zero, so that the last epoch is the one to take."""
     torch.manual_seed(seed)
-    shape = {"width": width, "stem": "small"}
-    model = ResNet18(ComponentSettings(image_size=SIZE, patch_size=8, num_classes=len(EXPRESSIONS), model=shape))
+    model = network(width)
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.05)
     steps = epochs * (len(faces) // 64)

@@ -12,7 +12,14 @@ from ofer_bench.data.paraface.appearance import Appearance, draw_appearance
 from ofer_bench.data.paraface.develop import develop
 from ofer_bench.data.paraface.hair import HAIR_STYLES
 from ofer_bench.data.paraface.part import DOMAINS
-from ofer_bench.data.paraface.scenery import BACKDROP_SIZE, STUDIO_SHARE, Scenery, draw_scenery, paint_backdrop
+from ofer_bench.data.paraface.scenery import (
+    BACKDROP_SIZE,
+    FRONTAL_SHARE,
+    STUDIO_SHARE,
+    Scenery,
+    draw_scenery,
+    paint_backdrop,
+)
 
 DRAWS = 300
 
@@ -96,6 +103,15 @@ def test_laboratory_light_comes_from_both_sides_and_is_plain(drawn: dict[str, li
 
     assert np.mean([from_both_sides(scenery) for scenery in drawn["plain"]]) == pytest.approx(STUDIO_SHARE, abs=0.1)
     assert np.mean([from_both_sides(scenery) for scenery in drawn["shifted"]]) < 0.05
+
+
+def test_some_plain_light_comes_from_the_camera(drawn: dict[str, list[Scenery]]) -> None:
+    def from_camera(scenery: Scenery) -> bool:
+        straight = scenery.key_direction[2] > 0.93 and -0.1 < scenery.key_direction[1] < 0.22
+        return bool(straight and np.mean(scenery.key) > 5 * np.mean(scenery.fill))
+
+    assert np.mean([from_camera(scenery) for scenery in drawn["plain"]]) == pytest.approx(FRONTAL_SHARE, abs=0.1)
+    assert np.mean([from_camera(scenery) for scenery in drawn["shifted"]]) < 0.15
 
 
 def test_backdrops(drawn: dict[str, list[Scenery]]) -> None:

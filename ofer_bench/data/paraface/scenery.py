@@ -11,8 +11,9 @@ from ofer_bench.data.paraface.appearance import Rgb, rgb
 
 BACKDROP_SIZE = 33
 
-STUDIO_SHARE = 0.4
-"""Share of plain pictures with two lamps of like power, one on each side, as laboratories light their portraits."""
+FRONTAL_SHARE, STUDIO_SHARE = 0.35, 0.25
+"""Shares of plain pictures lit from the camera (a flash, a ring, a screen), and by two lamps of like power, one on each
+side, as laboratories light their portraits; the others have one lamp and what the room throws back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,13 @@ def draw_scenery(rng: np.random.Generator, domain: str = "plain") -> Scenery:
     key, rest = level * share * 1.25 * warm, level * (1 - share)
     fill_side = -np.sign(key_side) * rng.uniform(15, 70)
     fill = rest * rng.uniform(0.3, 0.8) * warm[::-1]
-    if not harsh and rng.random() < STUDIO_SHARE:
+    lamps = 1.0 if harsh else rng.random()
+    if lamps < FRONTAL_SHARE:
+        key_side, key_height = float(rng.normal(0, 6)), float(rng.uniform(-4, 12))
+        fill_side = -np.sign(key_side) * abs(fill_side)
+        key, rest = 1.0 * level * warm, 0.15 * level
+        fill = rest * warm[::-1]
+    elif lamps < FRONTAL_SHARE + STUDIO_SHARE:
         key_side = float(rng.choice([-1, 1]) * rng.uniform(25, 60))
         fill_side = -np.sign(key_side) * rng.uniform(25, 60)
         key, rest = 0.6 * level * warm, 0.25 * level
