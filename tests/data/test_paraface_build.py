@@ -280,7 +280,7 @@ def test_masks_and_attributes_of_occluders(small: Built, occluded: Built) -> Non
     faces, attributes = occluded
     assert faces.clean is not None and faces.occluded is not None
     plain = dict(zip(small[0].sample_id, small[1], strict=True))
-    kinds = set()
+    kinds, stronger = set(), []
     for i, (sample, row) in enumerate(zip(faces.sample_id, attributes, strict=True)):
         assert row["ratio"] == pytest.approx(faces.occluded[i].mean(), abs=1e-12)
         assert {key: row[key] for key in plain[sample]} == plain[sample]
@@ -292,8 +292,10 @@ def test_masks_and_attributes_of_occluders(small: Built, occluded: Built) -> Non
         assert row["occluder"] in PROPS
         assert row["occluder_seen"] == (row["occluder"] in SEEN_PROPS) == (row["occluder"] not in UNSEEN_PROPS)
         assert row["ratio"] >= 0.03
-        assert changed[faces.occluded[i]].mean() > 3 * changed[~faces.occluded[i]].mean()
-    assert len(kinds) > 3
+        # Outside the mask there are shadows, which a phone before the lamp may cast on all that is left of a face.
+        stronger.append(changed[faces.occluded[i]].mean() / changed[~faces.occluded[i]].mean())
+        assert stronger[-1] > 1.5
+    assert len(kinds) > 3 and np.median(stronger) > 5
 
 
 def test_unseen_props_shifted_light_views_and_margin() -> None:
