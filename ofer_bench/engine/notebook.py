@@ -72,7 +72,7 @@ def _plan_system(
     if spec.mask == ORACLE:
         raise SpecError(system_id, "needs the true mask, which single images have not", hint="run its suite instead")
     for name in spec.parts.values():
-        if name in config.suite.variants and not config.suite.variants[name].trained_apart:
+        if name in config.suite.variants and config.suite.variants[name].false_alarms is not None:
             raise SpecError(
                 system_id, f"{name} takes its threshold in a run alone", hint="run its suite, or name another system"
             )

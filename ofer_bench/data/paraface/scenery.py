@@ -62,7 +62,7 @@ def draw_scenery(rng: np.random.Generator, domain: str = "plain") -> Scenery:
     if lamps < FRONTAL_SHARE:
         key_side, key_height = float(rng.normal(0, 6)), float(rng.uniform(-4, 12))
         fill_side = -np.sign(key_side) * abs(fill_side)
-        key, rest = 1.0 * level * warm, 0.15 * level
+        key, rest = level * warm, 0.15 * level
         fill = rest * warm[::-1]
     elif lamps < FRONTAL_SHARE + STUDIO_SHARE:
         key_side = float(rng.choice([-1, 1]) * rng.uniform(25, 60))
