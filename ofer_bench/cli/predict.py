@@ -40,8 +40,9 @@ def predict(
 ) -> None:
     """Recognise expressions; print label and probabilities and write a panel for every image.
 
-    Faces should be cropped and aligned as in the training data: the centre square of the image is used. What the
-    system needs and the store has not is trained first.
+    Faces should be cropped and aligned as in the training data:
+    the centre square of the image is used.
+    What the system needs and the store has not is trained first.
     """
     from ofer_bench.cli.images import decode_images, find_images, make_folder
     from ofer_bench.cli.live import progress_view
