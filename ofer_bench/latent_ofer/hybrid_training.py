@@ -18,7 +18,6 @@ from ofer_bench.api import (
     TrainingSink,
     optimiser,
     patch_mask_to_pixels,
-    random_affine,
     run_epochs,
     torch_seed,
 )
@@ -31,7 +30,7 @@ from ofer_bench.latent_ofer.losses import (
     relativistic_loss,
     semantic_consistency,
 )
-from ofer_bench.latent_ofer.masks import draw_patch_masks
+from ofer_bench.latent_ofer.masks import draw_patch_masks, jittered
 from ofer_bench.latent_ofer.perceptual import PerceptualNetwork, levels_and_judgement
 from ofer_bench.latent_ofer.unet import HybridUNet, Restored
 from ofer_bench.latent_ofer.upstream import ExpressionNetwork
@@ -124,7 +123,7 @@ def train_hybrid(hybrid: Hybrid, train: FaceSet, val: FaceSet, recipe: Recipe, s
     for_network, for_critics = optimiser(unet.parameters(), recipe), optimiser(critics.parameters(), recipe)
 
     def update(index: np.ndarray, generator: torch.Generator, step: Step) -> dict[str, Tensor]:
-        target = random_affine(train.batch(index, device).image, generator)
+        target = jittered(train.batch(index, device).image, generator)
         holes = draw_patch_masks(len(index), hybrid.grid, generator)
         critics.requires_grad_(False)
         with step.forward():

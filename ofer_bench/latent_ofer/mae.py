@@ -23,9 +23,8 @@ from ofer_bench.api import (
     TrainingSink,
     check_known,
     fit_epochs,
-    random_affine,
 )
-from ofer_bench.latent_ofer.masks import mask_priority
+from ofer_bench.latent_ofer.masks import jittered, mask_priority
 from ofer_bench.latent_ofer.patching import patchify, sincos_positions, unpatchify
 from ofer_bench.latent_ofer.published import TARGETS, load_published
 from ofer_bench.latent_ofer.settings import choice
@@ -142,7 +141,7 @@ class FaceMAE(nn.Module):
         low, high = TRAINING_RATIO
 
         def step(index: np.ndarray, generator: torch.Generator) -> Tensor:
-            image = random_affine(train.batch(index, device).image, generator)
+            image = jittered(train.batch(index, device).image, generator)
             share = float(torch.rand(1, generator=generator, device=device)) * (high - low) + low
             ranks = mask_priority(len(index), self.grid, generator)
             return self.loss(image, ranks < max(1, round(share * patches)))

@@ -1,4 +1,4 @@
-"""Random training masks on the patch grid, and faces occluded under them."""
+"""What training does to clean faces before they are restored: jitter, random masks, occlusion under them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ofer_bench.api import patch_mask_to_pixels
+from ofer_bench.api import patch_mask_to_pixels, random_affine
 
 BLOB_SMOOTHING = 3
 """Passes of a 3x3 average over white noise; makes blobs of a few patches across."""
+
+
+def jittered(image: Tensor, generator: torch.Generator) -> Tensor:
+    """Flip half of the faces [B,3,H,W] in [0,1], and move all by no more than the landmarks of aligned faces err.
+
+    Less than what trains classifiers: to learn how faces look at places where they never are costs training time.
+    """
+    return random_affine(image, generator, degrees=2.0, scale=0.03, shift=0.02)
 
 
 def mask_priority(count: int, grid: int, generator: torch.Generator) -> Tensor:
