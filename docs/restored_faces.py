@@ -20,7 +20,7 @@ SUBJECTS = (3, 8)
 HIDDEN = {"mouth": (slice(5, 8), slice(1, 7)), "eyes": (slice(2, 4), slice(1, 7))}
 """Rows and columns of the 8 x 8 grid."""
 
-TILE, STRIP, MARGIN, GREY = 104, 18, 92, 0.5
+TILE, STRIP, MARGIN, GREY = 104, 18, 100, 0.5
 
 
 def shown(faces: FaceSet) -> FaceBatch:
