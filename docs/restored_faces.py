@@ -14,7 +14,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ofer_bench.api import EXPRESSIONS, FaceBatch, FaceSet, load_split, load_system, patch_mask_to_pixels
+from ofer_bench.api import EXPRESSIONS, FaceBatch, FaceSet, load_split, load_system, patch_mask_to_pixels, to_bytes
+from ofer_bench.latent_ofer.hybrid import HybridReconstructor
 
 SUBJECTS = (3, 8)
 HIDDEN = {"mouth": (slice(5, 8), slice(1, 7)), "eyes": (slice(2, 4), slice(1, 7))}
@@ -25,12 +26,11 @@ TILE, STRIP, MARGIN, GREY = 104, 18, 100, 0.5
 
 def shown(faces: FaceSet) -> FaceBatch:
     """One face of every expression, of two subjects."""
-    return faces.batch(
-        np.array([subject * len(EXPRESSIONS) + e for subject in SUBJECTS for e in range(len(EXPRESSIONS))])
-    )
+    first = np.array(SUBJECTS) * len(EXPRESSIONS)
+    return faces.batch(np.add.outer(first, np.arange(len(EXPRESSIONS))).ravel())
 
 
-def rows(batch: FaceBatch, patch_size: int, reconstructor: object) -> list[tuple[str, Tensor]]:
+def rows(batch: FaceBatch, patch_size: int, reconstructor: HybridReconstructor) -> list[tuple[str, Tensor]]:
     """Titles and pictures [N,3,S,S] from top to bottom."""
     image = batch.image
     grid = image.shape[-1] // patch_size
@@ -60,8 +60,8 @@ def sheet(table: list[tuple[str, Tensor]]) -> Image.Image:
     for row, (title, images) in enumerate(table):
         top = STRIP + row * TILE
         draw.text((MARGIN - 6, top + TILE / 2), title, "black", font, anchor="rm")
-        for column, image in enumerate(images):
-            tile = Image.fromarray((image.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8))
+        for column, image in enumerate(to_bytes(images)):
+            tile = Image.fromarray(image)
             picture.paste(tile.resize((TILE - 2, TILE - 2), Image.Resampling.BICUBIC), (MARGIN + column * TILE, top))
     return picture
 
