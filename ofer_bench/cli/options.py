@@ -33,6 +33,10 @@ DevicesOption = Annotated[
     int,
     typer.Option("--devices", min=1, help="Train on so many GPUs, one process each; on a CPU they share the cores."),
 ]
+JobsOption = Annotated[
+    int,
+    typer.Option("--jobs", min=1, help="Make so many stages at a time, in processes that share the cores."),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="Override a profile value, e.g. components.dan.recipe.epochs=3; repeatable."),
@@ -49,15 +53,18 @@ def configure(
     device: str | None,
     overrides: list[str] | None,
     devices: int = 1,
+    jobs: int = 1,
 ) -> RunConfig:
     """Resolve command-line values to a run configuration."""
-    from ofer_bench.core.errors import UnknownName
+    from ofer_bench.core.errors import SpecError, UnknownName
     from ofer_bench.core.naming import close_names
     from ofer_bench.engine.config import RunConfig, load_profile, load_suite, restrict
     from ofer_bench.engine.device import check_devices, choose_device, choose_profile
     from ofer_bench.plugins.discovery import registry
     from ofer_bench.spec.datasets import load_datasets
 
+    if devices > 1 and jobs > 1:
+        raise SpecError("--jobs", "processes that train together can't make other stages", hint="leave out --devices")
     # A name given twice stands for one.
     data, split, system = (list(dict.fromkeys(names or ())) for names in (data, split, system))
     chosen = load_suite(suite)
@@ -79,4 +86,5 @@ def configure(
         seeds=seeds,
         device=used,
         devices=check_devices(used, devices),
+        jobs=jobs,
     )

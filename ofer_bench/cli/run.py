@@ -13,6 +13,7 @@ from ofer_bench.cli.options import (
     DataOption,
     DeviceOption,
     DevicesOption,
+    JobsOption,
     ProfileOption,
     SeedsOption,
     SetOption,
@@ -34,6 +35,7 @@ def run(
     seeds: SeedsOption = 1,
     device: DeviceOption = None,
     devices: DevicesOption = 1,
+    jobs: JobsOption = 1,
     out: Annotated[Path | None, typer.Option("--out", help="Run directory. [default: runs/SUITE-PROFILE]")] = None,
     overrides: SetOption = None,
 ) -> None:
@@ -53,7 +55,7 @@ def run(
     from ofer_bench.store.artefacts import Store
     from ofer_bench.store.location import default_store
 
-    config = configure(suite, data, split, system, profile, seeds, device, overrides, devices)
+    config = configure(suite, data, split, system, profile, seeds, device, overrides, devices, jobs)
     target = out or default_out(config)
     with progress_view() as view:
         used = config.device if config.devices == 1 else f"{config.device} x {config.devices}"

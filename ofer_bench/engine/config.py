@@ -23,8 +23,8 @@ SUITES, PROFILES = "ofer_bench.spec.suites", "ofer_bench.spec.profiles"
 class RunConfig:
     """A resolved run. ``device`` is torch's (``cpu``, ``cuda``, ``cuda:1``); ``splits`` empty means all.
 
-    A profile that ``--set`` changed carries a digest of the changes in its name. ``devices`` processes train together;
-    like the choice among equal GPUs it stays out of all keys.
+    A profile that ``--set`` changed carries a digest of the changes in its name. ``devices`` processes train together,
+    or ``jobs`` make stages side by side; like the choice among equal GPUs both stay out of all keys.
     """
 
     suite: Suite
@@ -34,6 +34,7 @@ class RunConfig:
     seeds: int
     device: str
     devices: int = 1
+    jobs: int = 1
 
     @property
     def device_type(self) -> str:

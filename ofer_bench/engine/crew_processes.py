@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -77,7 +77,7 @@ class _Others:
         try:
             for rank in range(1, size):
                 mine, theirs = context.Pipe()
-                # Not daemonic: those may have no children, and a plugin may want some. See _end_with_parent.
+                # Not daemonic: those may have no children, and a plugin may want some. See end_with_parent.
                 process = context.Process(
                     target=_follow, args=(rank, size, device_type, task, threads, theirs), name=f"crew-{rank}"
                 )
@@ -127,13 +127,7 @@ class _Others:
 
     def end(self) -> None:
         """End all processes and leave the group."""
-        for process in self._processes:
-            process.terminate()
-        for process in self._processes:
-            process.join(END_S)
-            if process.is_alive():
-                process.kill()
-                process.join()
+        end_processes(self._processes)
         for pipe in self._pipes:
             pipe.close()
         if torch.distributed.is_initialized():
@@ -162,7 +156,7 @@ class _Others:
 def _follow(rank: int, size: int, device_type: str, task: Task, threads: int, pipe: Connection) -> None:
     """Run ``task`` as process ``rank``, then wait for the end: who leaves early would look like one that died."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
     def muster() -> torch.device:
         from ofer_bench.engine.process_group import join_group
@@ -190,8 +184,20 @@ def _follow(rank: int, size: int, device_type: str, task: Task, threads: int, pi
     os._exit(code)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Wait for the parent's end, whatever ended it, and end this process; for a thread of its own."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
     os._exit(1)
+
+
+def end_processes(processes: Collection[SpawnProcess]) -> None:
+    """End processes, one that does not obey by force."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(END_S)
+        if process.is_alive():
+            process.kill()
+            process.join()

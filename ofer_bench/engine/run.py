@@ -6,6 +6,7 @@ import platform
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from ofer_bench.engine.blueprint import Blueprint
 from ofer_bench.engine.config import PROFILES, SUITES, RunConfig, load_profile, load_suite
 from ofer_bench.engine.device import choose_profile
 from ofer_bench.engine.execute import Execution, execute
-from ofer_bench.engine.progress import Progress
+from ofer_bench.engine.helpers import helped_by
+from ofer_bench.engine.progress import Progress, Silent
 from ofer_bench.engine.samples import write_samples
 from ofer_bench.engine.score import failures_of, score
 from ofer_bench.engine.tasks import plan_run
@@ -57,6 +59,7 @@ def run_suite(
         "profile": config.profile.name,
         "seeds": config.seeds,
         "device": config.device_type,
+        "jobs": config.jobs,
         "command": command,
         "config": config.describe(),
     }
@@ -64,9 +67,10 @@ def run_suite(
     directory.write_json("env.json", environment())
     clock = time.perf_counter()
     single = len(config.datasets) == 1
-    execution = execute(
-        blueprint.plan, store, config.device, progress, missing_data_is_fatal=single, devices=config.devices
-    )
+    with helped_by(config.jobs - 1, partial(_help, config, datasets, store.root)):
+        execution = execute(
+            blueprint.plan, store, config.device, progress, missing_data_is_fatal=single, devices=config.devices
+        )
     write_records(records_frame(score(config, blueprint, execution, identity)), out)
     write_samples(config, blueprint, execution, out / "samples" / "qualitative.npz")
     summary.update(
@@ -81,6 +85,11 @@ def run_suite(
     )
     directory.write_json("run.json", summary)
     return RunResult(execution=execution, blocked=blueprint.blocked)
+
+
+def _help(config: RunConfig, datasets: Datasets, root: Path) -> None:
+    """Make what stages of the run are left, beside its own process, and keep quiet."""
+    execute(plan_run(config, datasets).plan, Store(root), config.device, Silent(), missing_data_is_fatal=False)
 
 
 def environment() -> dict[str, Any]:

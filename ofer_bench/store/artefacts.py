@@ -29,6 +29,10 @@ class Artefact:
     meta: Mapping[str, Any]
 
 
+class BeingMade(Exception):
+    """Another process is making this artefact now."""
+
+
 class Store:
     """A folder of artefacts, addressed by kind and key. Safe for several processes at once."""
 
@@ -56,14 +60,16 @@ class Store:
             return None
         return Artefact(path=path, key=key, meta=manifest["meta"]) if complete else None
 
-    def produce(self, kind: str, key: str, write: Callable[[Path], Mapping[str, Any]]) -> Artefact:
+    def produce(
+        self, kind: str, key: str, write: Callable[[Path], Mapping[str, Any]], *, wait: bool = True
+    ) -> Artefact:
         """Return the artefact, made by ``write(folder) -> meta`` unless it is there already.
 
-        A second process asking for the same artefact waits and then finds it. What a killed process left
-        behind is thrown away. StoreError when the store can't be written; whatever else ``write`` raises is its
-        own affair, a file that it did not find included.
+        A second process asking for the same artefact waits and then finds it; without ``wait`` it gets BeingMade
+        instead. What a killed process left behind is thrown away. StoreError when the store can't be written; whatever
+        else ``write`` raises is its own affair, a file that it did not find included.
         """
-        with self._lock(kind, key):
+        with self._lock(kind, key, wait):
             found = self.find(kind, key)
             if found is not None:
                 return found
@@ -86,12 +92,16 @@ class Store:
             return Artefact(path=final, key=key, meta=meta)
 
     @contextmanager
-    def _lock(self, kind: str, key: str) -> Iterator[None]:
-        from filelock import FileLock
+    def _lock(self, kind: str, key: str, wait: bool) -> Iterator[None]:
+        from filelock import FileLock, Timeout
 
         lock = FileLock(self.root / "locks" / f"{key}.lock")
-        with self._writing(kind, key):
-            lock.acquire()
+        try:
+            lock.acquire(blocking=wait)
+        except Timeout:
+            raise BeingMade(f"{kind} {key}") from None
+        except OSError as error:
+            raise self._unwritable(kind, key, error) from error
         try:
             yield
         finally:

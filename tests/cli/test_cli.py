@@ -49,6 +49,7 @@ def test_help_needs_no_torch() -> None:
         (["run", "--device", "tpu9"], 2, "is no device"),
         (["run", "--set", "image_size=7"], 2, "image_size"),
         (["run", "--seeds", "0"], 2, "--seeds"),
+        (["run", "--devices", "2", "--jobs", "2"], 2, "leave out --devices"),
         (["runn"], 2, "No such command"),
         (["report", "/no/such/run"], 2, "is no run directory"),
         (["list", "systms"], 2, "systms"),

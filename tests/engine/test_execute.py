@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +64,31 @@ def test_a_full_disk_ends_the_run(tmp_path: Path) -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(StoreError, match="free disk space"):
         execute(plan_with(full), Store(tmp_path), "cpu", Silent(), missing_data_is_fatal=False)
+
+
+def test_two_at_once_share_the_stages(tmp_path: Path) -> None:
+    made: list[str] = []
+    second_made = threading.Event()
+
+    def first(work: Workspace, folder: Path) -> Mapping[str, Any]:
+        # Only another executor can make the second while this one is at the first.
+        assert second_made.wait(30)
+        made.append("first")
+        return {}
+
+    def second(work: Workspace, folder: Path) -> Mapping[str, Any]:
+        made.append("second")
+        second_made.set()
+        return {}
+
+    plan = Plan()
+    plan.add("first", "split", {"n": 1}, (), first)
+    plan.add("second", "split", {"n": 2}, (), second)
+    plan.add("third", "detect", {"n": 3}, ("first", "second"), good)
+    with ThreadPoolExecutor(2) as threads:
+        runs = [threads.submit(execute, plan, Store(tmp_path), "cpu", Silent()) for _ in range(2)]
+        both = [run.result(60) for run in runs]
+    assert made == ["second", "first"]
+    for done in both:
+        assert set(done.artefacts) == {"first", "second", "third"}
+        assert done.failures == {}

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ofer_bench.core.errors import StoreError
-from ofer_bench.store.artefacts import Store
+from ofer_bench.store.artefacts import BeingMade, Store
 from ofer_bench.store.records import COLUMNS, read_records, records_frame, write_records
 from ofer_bench.store.rundir import RunDirectory, in_one_step
 
@@ -37,6 +37,16 @@ def test_a_finished_artefact_is_not_made_again(tmp_path: Path) -> None:
         raise AssertionError("made twice")
 
     assert store.produce("train", "k1", never).meta == {"n": 1}
+
+
+def test_who_does_not_wait_is_told_that_another_is_making_it(tmp_path: Path) -> None:
+    def write(folder: Path) -> dict[str, int]:
+        with pytest.raises(BeingMade):
+            Store(tmp_path).produce("train", "k1", write_text, wait=False)
+        return write_text(folder)
+
+    Store(tmp_path).produce("train", "k1", write)
+    assert Store(tmp_path).produce("train", "k1", write_text, wait=False).meta == {"n": 1}
 
 
 def test_a_killed_writer_leaves_nothing_visible_and_the_next_one_succeeds(tmp_path: Path) -> None:
