@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 SuiteArgument = Annotated[str, typer.Argument(help="Suite name, or a suite .yaml file.")]
 DataOption = Annotated[
-    list[str] | None, typer.Option("--data", help="Data set of datasets.yaml; repeatable. [default: ParaFace]")
+    list[str] | None, typer.Option("--data", help="Data set of datasets.yaml; repeatable.", show_default="ParaFace")
 ]
 TrainedOnOption = Annotated[str, typer.Option("--data", help="Data set to train on.")]
 VariantsOption = Annotated[
@@ -25,10 +25,12 @@ SystemOption = Annotated[
 ]
 ProfileOption = Annotated[
     str | None,
-    typer.Option("--profile", help="quick, standard, paper or a .yaml file. [default: by the hardware]"),
+    typer.Option("--profile", help="quick, standard, paper or a .yaml file.", show_default="by the hardware"),
 ]
 SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="Number of training seeds.")]
-DeviceOption = Annotated[str | None, typer.Option("--device", help="cpu or cuda. [default: cuda where there is one]")]
+DeviceOption = Annotated[
+    str | None, typer.Option("--device", help="cpu or cuda.", show_default="cuda where there is one")
+]
 DevicesOption = Annotated[
     int,
     typer.Option("--devices", min=1, help="Train on so many GPUs, one process each; on a CPU they share the cores."),

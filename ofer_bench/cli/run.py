@@ -36,7 +36,7 @@ def run(
     device: DeviceOption = None,
     devices: DevicesOption = 1,
     jobs: JobsOption = 1,
-    out: Annotated[Path | None, typer.Option("--out", help="Run directory. [default: runs/SUITE-PROFILE]")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Run directory.", show_default="runs/SUITE-PROFILE")] = None,
     overrides: SetOption = None,
 ) -> None:
     """Run a suite: data, training, occlusion, detection, reconstruction, recognition, report.

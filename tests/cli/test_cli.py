@@ -29,6 +29,12 @@ def test_every_verb_of_the_architecture_has_help() -> None:
         assert CliRunner().invoke(app, [verb, "--help"]).exit_code == 0
 
 
+def test_help_tells_defaults_that_depend_on_the_machine() -> None:
+    words = CliRunner().invoke(app, ["run", "--help"]).stdout
+    for told in ("(ParaFace)", "hardware", "cuda where", "runs/SUITE-PROFILE"):
+        assert told in words
+
+
 def test_help_needs_no_torch() -> None:
     code = (
         "import sys\nfrom ofer_bench.cli.main import app\n"
