@@ -1,12 +1,13 @@
-"""Makes the sheet of restored faces in ``docs/latent-ofer.md``: ``python docs/restored_faces.py [--set KEY=VALUE]``.
+"""Makes the sheet of restored faces in ``docs/latent-ofer.md``: ``python docs/restored_faces.py [--profile P]…``.
 
-Mouths, then eyes of test faces are hidden whole and restored by the MAE alone and by the hybrid network, with the true
-mask. What the store has not is trained first.
+Mouths, then eyes of test faces are hidden whole and restored by the MAE alone and by the hybrid network of each
+profile, with the true mask. What the store has not is trained first.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,8 @@ def shown(faces: FaceSet) -> FaceBatch:
     return faces.batch(np.add.outer(first, np.arange(len(EXPRESSIONS))).ravel())
 
 
-def rows(batch: FaceBatch, patch_size: int, reconstructor: HybridReconstructor) -> list[tuple[str, Tensor]]:
-    """Titles and pictures [N,3,S,S] from top to bottom."""
+def rows(batch: FaceBatch, patch_size: int, networks: Mapping[str, HybridReconstructor]) -> list[tuple[str, Tensor]]:
+    """Titles and pictures [N,3,S,S] from top to bottom; ``networks`` by profile."""
     image = batch.image
     grid = image.shape[-1] // patch_size
     table = [("unoccluded", image)]
@@ -39,13 +40,11 @@ def rows(batch: FaceBatch, patch_size: int, reconstructor: HybridReconstructor) 
         mask = torch.zeros(len(batch), grid, grid, dtype=torch.bool)
         mask[:, down, across] = True
         hole = patch_mask_to_pixels(mask, patch_size)
-        with torch.no_grad():
-            coarse = torch.where(hole, reconstructor.mae.inpaint(image, mask), image)
-        table += [
-            (f"{name} hidden", image.masked_fill(hole, GREY)),
-            ("MAE", coarse),
-            ("hybrid", reconstructor.reconstruct(batch, mask).composited),
-        ]
+        table.append((f"{name} hidden", image.masked_fill(hole, GREY)))
+        for profile, network in networks.items():
+            with torch.no_grad():
+                coarse = torch.where(hole, network.mae.inpaint(image, mask), image)
+            table += [(f"MAE, {profile}", coarse), (f"hybrid, {profile}", network.reconstruct(batch, mask).composited)]
     return table
 
 
@@ -69,12 +68,14 @@ def sheet(table: list[tuple[str, Tensor]]) -> Image.Image:
 def main() -> None:
     """Train what is missing, restore, save."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--set", dest="overrides", action="append", default=[])
+    parser.add_argument("--profile", dest="profiles", action="append", help="of 64 px; repeatable (default: quick)")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "images" / "restored.jpg")
     options = parser.parse_args()
-    system = load_system("latent-ofer", "quick", "cpu", overrides=tuple(options.overrides))
-    faces = shown(load_split("ParaFace", "quick", "cpu"))
-    sheet(rows(faces, system.patch_size, system.reconstructor)).save(options.out, quality=88)
+    systems = {name: load_system("latent-ofer", name, "cpu") for name in options.profiles or ["quick"]}
+    first = next(iter(systems))
+    faces = shown(load_split("ParaFace", first, "cpu"))
+    networks = {name: system.reconstructor for name, system in systems.items()}
+    sheet(rows(faces, systems[first].patch_size, networks)).save(options.out, quality=88)
 
 
 if __name__ == "__main__":

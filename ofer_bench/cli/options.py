@@ -25,7 +25,7 @@ SystemOption = Annotated[
 ]
 ProfileOption = Annotated[
     str | None,
-    typer.Option("--profile", help="quick, standard, paper or a .yaml file.", show_default="by the hardware"),
+    typer.Option("--profile", help="quick, hours, standard, paper or a .yaml file.", show_default="by the hardware"),
 ]
 SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="Number of training seeds.")]
 DeviceOption = Annotated[

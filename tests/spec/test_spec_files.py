@@ -224,7 +224,7 @@ def test_the_shipped_data_sets_hold_paraface(monkeypatch: pytest.MonkeyPatch) ->
     assert load_datasets().named("ParaFace").reader == "paraface"
 
 
-@pytest.mark.parametrize("name", ["smoke", "quick", "standard", "paper"])
+@pytest.mark.parametrize("name", ["smoke", "quick", "hours", "standard", "paper"])
 def test_dan_trains_with_the_random_erasing_of_its_authors(name: str) -> None:
     recipe = load_profile(name).components["dan"].recipe
     assert recipe is not None
