@@ -59,6 +59,10 @@ def full_precision() -> Iterator[None]:
         torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
 
+GPU_PROFILES = frozenset({"standard", "paper"})
+"""Shipped profiles that are meant for a GPU."""
+
+
 def choose_profile(device: str, wanted: str | None, suites: str | None) -> str:
     """An explicit wish, else the suite's own, else ``standard`` on CUDA and ``quick`` on the CPU."""
     return wanted or suites or ("standard" if device.startswith("cuda") else "quick")

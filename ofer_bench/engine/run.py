@@ -16,7 +16,7 @@ from ofer_bench.core.hashing import digest
 from ofer_bench.core.naming import file_name
 from ofer_bench.engine.blueprint import Blueprint
 from ofer_bench.engine.config import PROFILES, SUITES, RunConfig, load_profile, load_suite
-from ofer_bench.engine.device import choose_profile
+from ofer_bench.engine.device import GPU_PROFILES
 from ofer_bench.engine.execute import Execution, execute
 from ofer_bench.engine.helpers import helped_by
 from ofer_bench.engine.progress import Progress, Silent
@@ -154,6 +154,6 @@ def _is_plain(config: RunConfig) -> bool:
         datasets=("ParaFace",),
         splits=(),
         seeds=1,
-        device="cpu" if profile == choose_profile("cpu", None, shipped.profile) else "cuda",
+        device="cuda" if profile in GPU_PROFILES else "cpu",
     )
     return config.describe() == plain.describe()

@@ -36,6 +36,7 @@ def test_the_plain_run_has_the_plain_name() -> None:
     assert default_out(CORE) == Path("runs/core-quick")
     standard = replace(CORE, profile=load_profile("standard"), device="cuda")
     assert default_out(standard) == Path("runs/core-standard")
+    assert default_out(replace(CORE, profile=load_profile("hours"))) == Path("runs/core-hours")
     smoke = replace(CORE, suite=load_suite("smoke"), profile=load_profile("smoke"))
     assert default_out(smoke) == Path("runs/smoke-smoke")
 
