@@ -102,9 +102,10 @@ class HybridReconstructor(nn.Module):
     def fit(self, train: FaceSet, val: FaceSet, recipe: Recipe, seed: int, out: TrainingSink) -> None:
         """Train on clean faces with random holes by Eq. 5; keep the epoch of the best ``val`` hole PSNR.
 
-        ``recipe.extra["loss_weights"]`` overrides fields of LossWeights.
+        ``recipe.extra["loss_weights"]`` overrides fields of LossWeights, ``recipe.extra["selection"]: last`` keeps the
+        last epoch.
         """
-        check_known(self.component_id, recipe.extra, ("loss_weights",))
+        check_known(self.component_id, recipe.extra, ("loss_weights", "selection"))
         train_hybrid(self, train, val, recipe, seed, out)
 
     @torch.no_grad()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ofer_bench.api import (
     FaceSet,
+    PluginError,
     Recipe,
     Step,
     TrainingSink,
@@ -113,8 +114,20 @@ def generator_pass(hybrid: Hybrid, critics: Critics, target: Tensor, mask_patch:
     return Pass(terms=terms, image=restored.image, features=features, features_real=features_real)
 
 
+def keeps_last(extra: Mapping[str, object]) -> bool:
+    """Whether ``extra["selection"]`` asks for the last epoch, ``last``, in place of ``validation``."""
+    given = extra.get("selection", "validation")
+    if given not in ("validation", "last"):
+        raise PluginError(f"selection {given!r} not understood", hint="validation or last")
+    return given == "last"
+
+
 def train_hybrid(hybrid: Hybrid, train: FaceSet, val: FaceSet, recipe: Recipe, seed: int, out: TrainingSink) -> None:
-    """Train ``hybrid.unet`` in place against its critics; keep the epoch of the best ``val`` hole PSNR."""
+    """Train ``hybrid.unet`` in place against its critics.
+
+    Keeps the epoch of the best ``val`` hole PSNR, or the last: PSNR is highest for a blur, so that it would choose a
+    state before the discriminators have an effect, where they have weight.
+    """
     unet = hybrid.unet
     device = next(unet.parameters()).device
     with torch_seed(seed):
@@ -146,7 +159,7 @@ def train_hybrid(hybrid: Hybrid, train: FaceSet, val: FaceSet, recipe: Recipe, s
         update,
         seed,
         out,
-        validate,
+        None if keeps_last(recipe.extra) else validate,
         beside={"critics": critics, "for_network": for_network, "for_critics": for_critics},
     )
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ofer_bench.api import Recipe, patch_mask_to_pixels
+from ofer_bench.api import PluginError, Recipe, patch_mask_to_pixels
 from ofer_bench.engine import training_log
 from ofer_bench.latent_ofer import hybrid_training
 from ofer_bench.latent_ofer.hybrid import HybridReconstructor
@@ -14,6 +14,7 @@ from ofer_bench.latent_ofer.hybrid_training import Critics, generator_pass
 from ofer_bench.latent_ofer.losses import consistency_loss, reconstruction_loss, semantic_consistency
 from ofer_bench.latent_ofer.mae import FaceMAE
 from ofer_bench.latent_ofer.masks import draw_patch_masks
+from tests.recorder import Recorder
 
 SECOND_STAGE = 1
 NO_LOSS = dict.fromkeys(("reconstruction", "consistency", "semantic_consistency", "discriminator"), 0.0)
@@ -158,6 +159,31 @@ def test_an_interrupted_training_goes_on_with_both_optimisers(tiny, upstream, tm
         resumed, log = trained(f"cut{scores[1]}", scores[2:])
         assert all(torch.equal(whole[name], value) for name, value in resumed.items())
         assert log == rows
+
+
+@pytest.mark.parametrize(("selection", "kept"), [({}, 0), ({"selection": "last"}, 1)])
+def test_the_best_epoch_or_the_last_is_kept(tiny, upstream, monkeypatch, selection, kept):
+    scores = iter([2.0, 1.0])
+    monkeypatch.setattr(hybrid_training, "hole_psnr", lambda *given: next(scores))
+    torch.manual_seed(0)
+    hybrid = HybridReconstructor(tiny.settings("hybrid"), upstream)
+    ends: list[dict[str, torch.Tensor]] = []
+
+    class Log(Recorder):
+        def log(self, step, **values):
+            ends.append({name: value.clone() for name, value in hybrid.unet.state_dict().items()})
+
+    recipe = Recipe(epochs=2, batch_size=8, lr=1e-3, extra=selection)
+    hybrid.fit(tiny.faces(16, 0), tiny.faces(8, 1), recipe, 5, Log())
+    assert not all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+    assert all(torch.equal(hybrid.unet.state_dict()[name], value) for name, value in ends[kept].items())
+
+
+def test_an_unknown_selection_is_refused(tiny, upstream):
+    hybrid = HybridReconstructor(tiny.settings("hybrid"), upstream)
+    recipe = Recipe(epochs=1, batch_size=8, lr=1e-3, extra={"selection": "best"})
+    with pytest.raises(PluginError, match="validation or last"):
+        hybrid.fit(tiny.faces(16, 0), tiny.faces(8, 1), recipe, 5, tiny.log())
 
 
 def test_mixed_precision_changes_little(tiny, upstream):
