@@ -90,10 +90,10 @@ def main() -> None:
     parser.add_argument("--profile", dest="profiles", action="append", help="of 64 px; repeatable (default: quick)")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "images" / "restored.jpg")
     options = parser.parse_args()
-    systems = {name: load_system("latent-ofer", name, "cpu") for name in options.profiles or ["quick"]}
+    profiles = options.profiles or ["quick"]
+    systems = {name: load_system("deoccluded/dan", name, "cpu", suite="supplement-table2") for name in profiles}
     networks = {name: system.reconstructor for name, system in systems.items()}
-    first = next(iter(systems))
-    faces, judge = load_split("ParaFace", first, "cpu"), load_system("dan", first, "cpu")
+    faces, judge = load_split("ParaFace", profiles[0], "cpu"), systems[profiles[0]]
     few = shown(faces)
     table = [("unoccluded", few.image)]
     for part in HIDDEN:
