@@ -13,9 +13,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
+from small_classifier import SMALL, small_classifier, small_faces
 
 from ofer_baselines.resnet18 import ResNet18
-from ofer_bench.api import ComponentSettings, FaceSet, OcclusionRequest, Recipe, derive_rng, torch_seed
+from ofer_bench.api import OcclusionRequest, Recipe, derive_rng
 from ofer_bench.core.expressions import Expression
 from ofer_bench.data.paraface.build import build_paraface
 from ofer_bench.data.paraface.part import Part
@@ -25,38 +26,15 @@ from ofer_occluders.fills import FILLS
 
 IMAGES = Path(__file__).parent / "images"
 SIDE, PATCH, TILE, STRIP = 224, 16, 150, 18
-SMALL, SMALL_PATCH = 64, 8
 SHARES = (0.1, 0.2, 0.3, 0.5, 0.7)
 LIU_BINS = ((0.01, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4), (0.4, 0.5), (0.5, 0.6))
 Tile = tuple[str, np.ndarray]
 
 
-class Silent:
-    """A training sink that drops what it is told."""
-
-    def progress(self, done: int, total: int, unit: str = "images") -> None:
-        """Drop the progress."""
-
-    def log(self, step: int, **values: float) -> None:
-        """Drop the log."""
-
-
-def small_faces(people: str, subjects: int) -> FaceSet:
-    """Faces to train the reference on."""
-    return build_paraface(Part(people=people, image_size=SMALL, subjects=subjects))[0]
-
-
 def reference() -> ResNet18:
-    """A reference classifier in the manner of the profile ``quick``, on fewer faces."""
-    settings = ComponentSettings(
-        image_size=SMALL, patch_size=SMALL_PATCH, num_classes=7, model={"width": 16, "stem": "small"}
-    )
-    with torch_seed(0):
-        network = ResNet18(settings)
+    """A reference classifier on fewer faces than those of ``quick``."""
     recipe = Recipe(epochs=20, batch_size=32, lr=3e-3, weight_decay=0.05, label_smoothing=0.05)
-    with torch_seed(0):
-        network.fit(small_faces("train", 60), small_faces("val", 10), recipe, 0, Silent())
-    return network.eval()
+    return small_classifier(small_faces("train", 60), small_faces("val", 10), recipe)
 
 
 def relevance_of(face: np.ndarray, label: int) -> np.ndarray:

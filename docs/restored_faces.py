@@ -1,22 +1,36 @@
 """Makes the sheet of restored faces in ``docs/latent-ofer.md``: ``python docs/restored_faces.py [--profile P]…``.
 
 Mouths, then eyes of test faces are hidden whole and restored by the MAE alone and by the hybrid network of each
-profile, with the true mask. Prints how many of all test faces the first profile's DAN recognises then, and the mean
-PSNR in the hole. What the store has not is trained first.
+profile, with the true mask. Prints how many of all test faces the first profile's DAN recognises then, how many a
+ResNet-18 that has learned from unoccluded mouths (eyes) alone tells from the restored ones alone, and the mean PSNR in
+the hole. What the store has not is trained first; that ResNet-18 is trained here, a few minutes for each part.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from PIL import Image, ImageDraw, ImageFont
+from small_classifier import small_classifier, small_faces
 from torch import Tensor
 
-from ofer_bench.api import EXPRESSIONS, FaceBatch, FaceSet, load_split, load_system, patch_mask_to_pixels, to_bytes
+from ofer_baselines.resnet18 import ResNet18
+from ofer_bench.api import (
+    EXPRESSIONS,
+    FaceBatch,
+    FaceSet,
+    Recipe,
+    load_split,
+    load_system,
+    patch_mask_to_pixels,
+    to_bytes,
+)
 from ofer_bench.engine.system import System
 from ofer_bench.latent_ofer.hybrid import HybridReconstructor
 from ofer_bench.metrics import psnr_hole
@@ -51,20 +65,43 @@ def restored(batch: FaceBatch, part: str, patch_size: int, networks: Networks) -
     return hole, pictures
 
 
-def recognised(faces: FaceSet, part: str, system: System, networks: Networks) -> dict[str, tuple[float, float]]:
-    """Share of ``faces`` that the classifier of ``system`` recognises, and PSNR in the hole, by what has filled it."""
-    right: dict[str, list[Tensor]] = {}
-    quality: dict[str, list[Tensor]] = {}
+def part_reader(part: str, patch_size: int, train: FaceSet, val: FaceSet) -> ResNet18:
+    """A classifier that knows faces by this part alone: one that was restored with another expression misleads it."""
+
+    def alone(faces: FaceSet) -> FaceSet:
+        rows, columns = (slice(side.start * patch_size, side.stop * patch_size) for side in HIDDEN[part])
+        image = np.full_like(faces.image, round(GREY * 255))
+        image[:, rows, columns] = faces.image[:, rows, columns]
+        return replace(faces, image=image)
+
+    recipe = Recipe(epochs=10, batch_size=16, lr=2e-3, weight_decay=0.05, label_smoothing=0.05)
+    return small_classifier(alone(train), alone(val), recipe)
+
+
+def recognised(faces: FaceSet, part: str, system: System, reader: ResNet18, networks: Networks) -> pd.DataFrame:
+    """By what has filled the part: shares of ``faces`` recognised, and PSNR in the hole in dB.
+
+    They are recognised by the classifier of ``system``, and by ``reader`` from the part alone.
+    """
+    rows = []
     for batch in faces.batches(128, "cpu"):
         assert batch.label is not None
         hole, pictures = restored(batch, part, system.patch_size, networks)
-        for name, image in pictures.items():
+        for name, image in {"unoccluded": batch.image, **pictures}.items():
             found = system.classifier.predict(batch.with_image(image)).logits.argmax(dim=1)
-            right.setdefault(name, []).append(found == batch.label)
-            quality.setdefault(name, []).append(psnr_hole(image, batch.image, hole))
-    return {
-        name: (float(torch.cat(right[name]).float().mean()), float(torch.cat(quality[name]).mean())) for name in right
-    }
+            with torch.no_grad():
+                alone = reader.logits(torch.where(hole, image, GREY)).argmax(dim=1)
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "filled by": name,
+                        "face": (found == batch.label).float(),
+                        "part alone": (alone == batch.label).float(),
+                        "PSNR": psnr_hole(image, batch.image, hole),
+                    }
+                )
+            )
+    return pd.concat(rows).groupby("filled by", sort=False).mean()
 
 
 def sheet(table: list[tuple[str, Tensor]]) -> Image.Image:
@@ -96,10 +133,11 @@ def main() -> None:
     faces, judge = load_split("ParaFace", profiles[0], "cpu"), systems[profiles[0]]
     few = shown(faces)
     table = [("unoccluded", few.image)]
+    train, val = small_faces("train", 700), small_faces("val", 40)
     for part in HIDDEN:
+        reader = part_reader(part, judge.patch_size, train, val)
         table += restored(few, part, judge.patch_size, networks)[1].items()
-        for name, (share, quality) in recognised(faces, part, judge, networks).items():
-            print(f"{part:6} {name:16} {share:6.1%} {quality:6.2f} dB")  # noqa: T201
+        print(part, recognised(faces, part, judge, reader, networks).round(3).to_string(), sep="\n")  # noqa: T201
     sheet(table).save(options.out, quality=88)
 
 
