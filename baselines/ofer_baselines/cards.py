@@ -13,6 +13,21 @@ RESNET18 = Card(
     notes="Also the Grad-CAM reference and the frozen FER network of the semantic consistency loss (Eq. 4).",
 )
 
+PART_READER = Card(
+    id="part-reader",
+    kind="classifier",
+    version="1",
+    title="Part reader (ResNet-18)",
+    load="ofer_baselines.part_reader:PartReader",
+    paper="After He et al., Deep residual learning for image recognition, CVPR 2016",
+    fidelity="own design",
+    notes=(
+        "No system of the paper: a ResNet-18 trained on whole faces, on faces with random grey holes and on what the "
+        "holes took. It can judge in Eq. 4 what a restored part expresses by itself (hybrid: expression: part-reader), "
+        "and is a control for systems that restore: what training under holes is worth alone."
+    ),
+)
+
 DAN = Card(
     id="dan",
     kind="classifier",
@@ -80,7 +95,11 @@ CONVENTIONAL = Card(
     title="Conventional 3x3",
     load="ofer_bench.latent_ofer.hybrid:ConventionalReconstructor",
     requires=("face-mae", "resnet18"),
-    requires_by={"perceptual": ("resnet18", "vgg16")},
+    requires_by={
+        "perceptual": ("resnet18", "vgg16"),
+        "expression": ("resnet18", "part-reader"),
+        "encoder": ("fer-encoder",),
+    },
     paper="Latent-OFER, Table 8: the hybrid network with a 3x3 convolution in place of the self-assembly layer",
     fidelity="reconstructed recipe",
     notes="All but the layer is that of the card hybrid, with the same choices; of the layer the paper gives the 3x3.",
@@ -93,7 +112,11 @@ CSA = Card(
     title="Hybrid with the CSA layer (Table 8)",
     load="ofer_bench.latent_ofer.hybrid:CSAReconstructor",
     requires=("face-mae", "resnet18"),
-    requires_by={"perceptual": ("resnet18", "vgg16")},
+    requires_by={
+        "perceptual": ("resnet18", "vgg16"),
+        "expression": ("resnet18", "part-reader"),
+        "encoder": ("fer-encoder",),
+    },
     paper=(
         "Latent-OFER, Table 8: the hybrid network with the CSA layer in place of the self-assembly layer; Liu et al., "
         "Coherent semantic attention for image inpainting, ICCV 2019"
@@ -113,7 +136,11 @@ RELEASED = Card(
     title="Hybrid with the released layer",
     load="ofer_bench.latent_ofer.hybrid:ReleasedReconstructor",
     requires=("face-mae", "resnet18"),
-    requires_by={"perceptual": ("resnet18", "vgg16")},
+    requires_by={
+        "perceptual": ("resnet18", "vgg16"),
+        "expression": ("resnet18", "part-reader"),
+        "encoder": ("fer-encoder",),
+    },
     paper="Latent-OFER, section 3.2.2, as the authors' code (github.com/leeisack/Latent-OFER) computes it",
     fidelity="reconstructed recipe",
     notes=(

@@ -38,6 +38,22 @@ VGG16 = Card(
     ),
 )
 
+FER_ENCODER = Card(
+    id="fer-encoder",
+    kind="backbone",
+    version="1",
+    title="FER encoder",
+    load="ofer_bench.latent_ofer.fer_encoder:FEREncoder",
+    requires=("face-mae",),
+    paper=f"{_PAPER}, section 4.2",
+    fidelity="reconstructed recipe",
+    notes=(
+        "One reading of 'a CNN-based network trained on several FER training datasets for detailed representation in "
+        "the image reconstruction module': the encoder of the hybrid network, trained on labels of the suite's faces "
+        "under random holes, before the hybrid network starts from it (encoder: fer-encoder)."
+    ),
+)
+
 VIT_SVDD = Card(
     id="vit-svdd",
     kind="detector",
@@ -62,7 +78,11 @@ HYBRID = Card(
     title="Hybrid (self-assembly)",
     load="ofer_bench.latent_ofer.hybrid:HybridReconstructor",
     requires=("face-mae", "resnet18"),
-    requires_by={"perceptual": ("resnet18", "vgg16")},
+    requires_by={
+        "perceptual": ("resnet18", "vgg16"),
+        "expression": ("resnet18", "part-reader"),
+        "encoder": ("fer-encoder",),
+    },
     paper=f"{_PAPER}, section 3.2, Eq. 2 to 5",
     fidelity="reconstructed recipe",
     notes=(

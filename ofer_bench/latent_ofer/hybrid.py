@@ -19,15 +19,16 @@ from ofer_bench.api import (
     check_known,
     patch_mask_to_pixels,
 )
+from ofer_bench.latent_ofer.fer_encoder import FEREncoder
 from ofer_bench.latent_ofer.hybrid_training import train_hybrid
 from ofer_bench.latent_ofer.mae import FaceMAE
 from ofer_bench.latent_ofer.perceptual import FEATURE_LEVEL, PerceptualNetwork
 from ofer_bench.latent_ofer.settings import choice
-from ofer_bench.latent_ofer.unet import LAYERS, HybridUNet, Restored
+from ofer_bench.latent_ofer.unet import LAYERS, HybridUNet, Restored, hybrid_input
 from ofer_bench.latent_ofer.upstream import ExpressionNetwork, frozen
 
-MASK_FILL = 0.5
-"""Grey of the hole in the masked image; zero in the network's input range."""
+EXPRESSION = ("resnet18", "part-reader")
+"""FER networks of L_sc: the first reads the whole restored face, the second its restored part alone."""
 
 
 class HybridReconstructor(nn.Module):
@@ -35,7 +36,9 @@ class HybridReconstructor(nn.Module):
 
     ``settings.model``: ``width`` of the first level (64 in the paper's release), ``layer``
     (self-assembly, conventional, csa or released), ``layer_level`` (the layer works at 1/2**layer_level of the
-    resolution; 3 in the release), ``perceptual`` (resnet18 or vgg16: whose features L_c and L_df compare).
+    resolution; 3 in the release), ``perceptual`` (resnet18 or vgg16: whose features L_c and L_df compare),
+    ``expression`` (resnet18: L_sc reads the whole restored face; part-reader: the restored part alone), and
+    ``encoder: fer-encoder``, from whose weights the U-Net's encoder starts in place of random ones.
     """
 
     component_id = "hybrid"
@@ -44,7 +47,7 @@ class HybridReconstructor(nn.Module):
     def __init__(self, settings: ComponentSettings, upstream: Mapping[str, Component]) -> None:
         super().__init__()
         model = settings.model
-        check_known(self.component_id, model, ("width", "layer", "layer_level", "perceptual"))
+        check_known(self.component_id, model, ("width", "layer", "layer_level", "perceptual", "expression", "encoder"))
         layer = str(model.get("layer", self.default_layer))
         if layer not in LAYERS:
             raise PluginError(
@@ -52,9 +55,11 @@ class HybridReconstructor(nn.Module):
             )
         self.patch_size, self.grid = settings.patch_size, settings.grid
         perceptual = choice(self.component_id, model, "perceptual", tuple(FEATURE_LEVEL))
+        expression = choice(self.component_id, model, "expression", EXPRESSION)
+        self.judges_parts = expression == "part-reader"
         self._frozen: tuple[FaceMAE, ExpressionNetwork, PerceptualNetwork] = (
             frozen(upstream, "face-mae"),
-            frozen(upstream, "resnet18"),
+            frozen(upstream, expression),
             frozen(upstream, perceptual),
         )
         layer_level = int(model.get("layer_level", 3))
@@ -64,6 +69,9 @@ class HybridReconstructor(nn.Module):
         self.target_level = _nearest([side for _, side in levels], settings.image_size // 2**layer_level)
         tap_channels, _ = levels[self.target_level]
         self.unet = HybridUNet(settings.image_size, int(model.get("width", 32)), layer, layer_level, tap_channels)
+        if "encoder" in model:
+            start: FEREncoder = frozen(upstream, choice(self.component_id, model, "encoder", ("fer-encoder",)))
+            self.unet.start_from(start.encoder)
 
     @property
     def mae(self) -> FaceMAE:
@@ -88,8 +96,7 @@ class HybridReconstructor(nn.Module):
         hole_px = patch_mask_to_pixels(mask_patch, self.patch_size)
         with torch.no_grad():
             coarse = self.mae.inpaint(image, mask_patch)
-        composite = torch.where(hole_px, coarse, image)
-        return self.unet(composite, image.masked_fill(hole_px, MASK_FILL), hole_px)
+        return self.unet(*hybrid_input(image, coarse, hole_px), hole_px)
 
     def reconstruct(self, batch: FaceBatch, mask_patch: Tensor) -> Reconstruction:
         """Restore the patches of ``mask_patch`` bool [B,G,G]; ``composited`` keeps known pixels exactly."""

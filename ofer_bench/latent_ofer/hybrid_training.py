@@ -41,7 +41,7 @@ class Hybrid(Protocol):
     """What the training needs of the reconstructor.
 
     Of the levels of ``perceptual``, L_c reads ``target_level`` and L_df ``feature_level``, which has
-    ``feature_channels``.
+    ``feature_channels``. With ``judges_parts`` the FER network reads the hole alone.
     """
 
     unet: HybridUNet
@@ -50,10 +50,11 @@ class Hybrid(Protocol):
     target_level: int
     feature_level: int
     feature_channels: int
+    judges_parts: bool
 
     @property
     def expression(self) -> ExpressionNetwork:
-        """The frozen FER network."""
+        """The frozen FER network of L_sc."""
         ...
 
     @property
@@ -98,11 +99,12 @@ def generator_pass(hybrid: Hybrid, critics: Critics, target: Tensor, mask_patch:
     Terms, image and features carry gradients to the network; everything of the clean face is constant.
     """
     hole_px = patch_mask_to_pixels(mask_patch, hybrid.patch_size)
+    judged_px = hole_px if hybrid.judges_parts else None
     restored = hybrid.restore(target, mask_patch)
     with torch.no_grad():
-        levels_real, logits_real = levels_and_judgement(hybrid.perceptual, hybrid.expression, target)
+        levels_real, logits_real = levels_and_judgement(hybrid.perceptual, hybrid.expression, target, judged_px)
     features_real = levels_real[hybrid.feature_level]
-    levels, logits = levels_and_judgement(hybrid.perceptual, hybrid.expression, restored.image)
+    levels, logits = levels_and_judgement(hybrid.perceptual, hybrid.expression, restored.image, judged_px)
     features = levels[hybrid.feature_level]
     terms = LossTerms(
         reconstruction=reconstruction_loss(restored.image, target, hole_px),

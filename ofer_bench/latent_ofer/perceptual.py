@@ -6,6 +6,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from ofer_bench.latent_ofer.unet import MASK_FILL
 from ofer_bench.latent_ofer.upstream import ExpressionNetwork, levels_and_logits
 
 FEATURE_LEVEL = {"resnet18": 1, "vgg16": 2}
@@ -21,9 +22,13 @@ class PerceptualNetwork(Protocol):
 
 
 def levels_and_judgement(
-    perceptual: PerceptualNetwork, expression: ExpressionNetwork, image01: Tensor
+    perceptual: PerceptualNetwork, expression: ExpressionNetwork, image01: Tensor, part_px: Tensor | None = None
 ) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Return the perceptual levels of ``image01`` [B,3,H,W] and the FER logits [B,K]: one pass of each network."""
-    if perceptual is expression:
+    """Return the perceptual levels of ``image01`` [B,3,H,W] and the FER logits [B,K]: one pass of each network.
+
+    Where ``part_px`` bool [B,1,H,W] is given, the FER network sees grey but there.
+    """
+    if part_px is None and perceptual is expression:
         return levels_and_logits(expression, image01)
-    return perceptual.feature_levels(image01), levels_and_logits(expression, image01)[1]
+    judged = image01 if part_px is None else image01.masked_fill(~part_px, MASK_FILL)
+    return perceptual.feature_levels(image01), levels_and_logits(expression, judged)[1]

@@ -21,7 +21,19 @@ SMALLEST_MAP = 4
 """The encoder halves the map until this side; instance norm needs more than one position."""
 
 MAX_HALVINGS = 5
+
+MASK_FILL = 0.5
+"""Grey of the hole in the masked image; zero in the network's input range."""
+
 RESIDUAL_STD = 1e-3
+
+
+def hybrid_input(image: Tensor, coarse: Tensor, hole_px: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what the U-Net sees: the face with the ``coarse`` hole, and with a grey one.
+
+    Images [B,3,H,W] in [0,1], ``hole_px`` bool [B,1,H,W]; pixels of the hole are in neither.
+    """
+    return torch.where(hole_px, coarse, image), image.masked_fill(hole_px, MASK_FILL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +44,23 @@ class Restored:
     taps: tuple[Tensor, Tensor]
 
 
-class HybridUNet(nn.Module):
+class Encoder(nn.Module):
+    """The way down of the U-Net: ``stem`` at full resolution, then every level at half the side of the one before."""
+
+    def __init__(self, image_size: int, width: int) -> None:
+        super().__init__()
+        levels = _halvings(image_size)
+        self.width = width
+        self.channels = [width * min(2**level, MAX_FACTOR) for level in range(levels + 1)]
+        self.stem = nn.Sequential(nn.Conv2d(6, width, 3, padding=1), nn.LeakyReLU(0.2))
+        self.down = nn.ModuleList(_Down(self.channels[n], self.channels[n + 1]) for n in range(levels))
+
+    def first(self, composite: Tensor, masked: Tensor) -> Tensor:
+        """Return ``stem`` of the two images [B,3,H,W] in [0,1]: [B,width,H,W]."""
+        return self.stem(torch.cat([composite, masked], dim=1) * 2 - 1)
+
+
+class HybridUNet(Encoder):
     """Restores a face from its composite (known pixels + coarse hole) and the masked image.
 
     ``layer`` at 1/2**``layer_level`` of the resolution is one of LAYERS: ``self-assembly`` (Eq. 3), ``conventional``
@@ -42,17 +70,14 @@ class HybridUNet(nn.Module):
     """
 
     def __init__(self, image_size: int, width: int, layer: str, layer_level: int, tap_channels: int) -> None:
-        super().__init__()
-        levels = _halvings(image_size)
+        super().__init__(image_size, width)
+        levels, channels = len(self.down), self.channels
         if not 1 <= layer_level < levels:
             raise PluginError(
                 f"layer_level={layer_level} lies outside the encoder of {levels} levels",
                 hint=f"choose 1 to {levels - 1}",
             )
-        channels = [width * min(2**level, MAX_FACTOR) for level in range(levels + 1)]
-        self.width, self.layer_level = width, layer_level
-        self.stem = nn.Sequential(nn.Conv2d(6, width, 3, padding=1), nn.LeakyReLU(0.2))
-        self.down = nn.ModuleList(_Down(channels[n], channels[n + 1]) for n in range(levels))
+        self.layer_level = layer_level
         self.up = nn.ModuleList(_Up(channels[n + 1], channels[n]) for n in reversed(range(levels)))
         middle = channels[layer_level]
         self.layer = LAYERS[layer](middle)
@@ -63,9 +88,19 @@ class HybridUNet(nn.Module):
         # Convolutions are about a fifth faster in this layout, on CPU and on CUDA.
         self.to(memory_format=torch.channels_last)
 
+    def start_from(self, encoder: Encoder) -> None:
+        """Take the weights of ``encoder``; PluginError where it has another width or image size."""
+        if encoder.channels != self.channels:
+            raise PluginError(
+                f"an encoder of {encoder.channels} channels is none of a U-Net of {self.channels}",
+                hint="give fer-encoder the width of the hybrid network",
+            )
+        self.stem.load_state_dict(encoder.stem.state_dict())
+        self.down.load_state_dict(encoder.down.state_dict())
+
     def forward(self, composite: Tensor, masked: Tensor, hole_px: Tensor) -> Restored:
         """Restore; images [B,3,H,W] in [0,1], ``hole_px`` bool [B,1,H,W]."""
-        x = self.stem(torch.cat([composite, masked], dim=1) * 2 - 1)
+        x = self.first(composite, masked)
         skips = []
         assembled = x
         for level, down in enumerate(self.down, start=1):

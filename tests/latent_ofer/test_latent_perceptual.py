@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from ofer_baselines.cards import CONVENTIONAL, CSA, RELEASED
 from ofer_bench.api import PluginError, Recipe, patch_mask_to_pixels
 from ofer_bench.latent_ofer.cards import HYBRID
-from ofer_bench.latent_ofer.hybrid import HybridReconstructor
+from ofer_bench.latent_ofer.hybrid import EXPRESSION, HybridReconstructor
 from ofer_bench.latent_ofer.hybrid_training import Critics, generator_pass
 from ofer_bench.latent_ofer.losses import LossWeights, consistency_loss, semantic_consistency
 from ofer_bench.latent_ofer.mae import FaceMAE
@@ -41,9 +41,10 @@ def made(tiny) -> SimpleNamespace:
     return SimpleNamespace(upstream=upstream, hybrid=hybrid, critics=critics, mask=mask, target=target)
 
 
-def test_the_cards_name_the_perceptual_networks_there_are() -> None:
+def test_the_cards_name_the_networks_there_are() -> None:
+    expected = {"perceptual": tuple(FEATURE_LEVEL), "expression": EXPRESSION, "encoder": ("fer-encoder",)}
     for card in (HYBRID, CONVENTIONAL, CSA, RELEASED):
-        assert card.requires_by == {"perceptual": tuple(FEATURE_LEVEL)}
+        assert card.requires_by == expected
 
 
 @pytest.mark.parametrize(("level", "target", "channels"), [(1, 1, 128), (2, 2, 256), (3, 3, 512)])
