@@ -117,7 +117,7 @@ class HybridUNet(Encoder):
         for up, skip in zip(self.up, reversed(skips), strict=True):
             x = up(x, skip)
             if x.shape[-1] == assembled.shape[-1]:
-                deepest = mirrored = x
+                mirrored = x
         taps = (self.tap_encoder(assembled), self.tap_decoder(mirrored))
         return Restored(image=composite + self.to_residual(x), taps=taps, deepest=deepest)
 
