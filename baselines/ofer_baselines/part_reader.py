@@ -4,24 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ofer_baselines.resnet18 import ResNet18
-from ofer_bench.api import (
-    Component,
-    ComponentSettings,
-    FaceBatch,
-    FaceSet,
-    Recipe,
-    TrainingSink,
-    check_known,
-    fit_epochs,
-    patch_mask_to_pixels,
-)
-from ofer_bench.latent_ofer.masks import draw_patch_masks, jittered
+from ofer_bench.api import Component, ComponentSettings, FaceSet, Recipe, TrainingSink, patch_mask_to_pixels
+from ofer_bench.latent_ofer.label_training import fit_on_parts
+from ofer_bench.latent_ofer.masks import draw_patch_masks
 from ofer_bench.latent_ofer.unet import MASK_FILL
 
 HOLES = (0.1, 0.7)
@@ -41,21 +30,11 @@ class PartReader(ResNet18):
 
     def fit(self, train: FaceSet, val: FaceSet, recipe: Recipe, seed: int, out: TrainingSink) -> None:
         """Train with cross-entropy; keep the epoch of best accuracy on ``val``, of which it sees parts as well."""
-        check_known("part-reader", recipe.extra, ())
-        device = self.fc.weight.device
 
-        def step(index: np.ndarray, generator: torch.Generator) -> Tensor:
-            batch = train.batch(index, device)
-            assert batch.label is not None
-            image = self.parts(jittered(batch.image, generator), generator)
-            return F.cross_entropy(self.logits(image), batch.label, label_smoothing=recipe.label_smoothing)
+        def logits(image: Tensor, generator: torch.Generator) -> Tensor:
+            return self.logits(self.parts(image, generator))
 
-        def validate() -> float:
-            generator = torch.Generator(device=device).manual_seed(seed)
-            right = sum(self._right(batch, generator) for batch in val.batches(recipe.batch_size, device))
-            return right / len(val)
-
-        fit_epochs(self, recipe, len(train), step, seed, out, validate)
+        fit_on_parts(self, logits, train, val, recipe, seed, out)
 
     def parts(self, image: Tensor, generator: torch.Generator) -> Tensor:
         """Show of every face [B,3,H,W] in [0,1] all, all but a hole, or the hole alone; the rest is grey."""
@@ -63,8 +42,3 @@ class PartReader(ResNet18):
         shown = torch.randint(3, (len(image), 1, 1, 1), generator=generator, device=image.device)
         hidden = ((shown == 1) & holes) | ((shown == 2) & ~holes)
         return image.masked_fill(hidden, MASK_FILL)
-
-    @torch.no_grad()
-    def _right(self, batch: FaceBatch, generator: torch.Generator) -> int:
-        assert batch.label is not None
-        return int((self.logits(self.parts(batch.image, generator)).argmax(dim=1) == batch.label).sum())

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ofer_bench.api import (
@@ -16,11 +14,11 @@ from ofer_bench.api import (
     Recipe,
     TrainingSink,
     check_known,
-    fit_epochs,
     patch_mask_to_pixels,
 )
+from ofer_bench.latent_ofer.label_training import fit_on_parts
 from ofer_bench.latent_ofer.mae import FaceMAE
-from ofer_bench.latent_ofer.masks import draw_patch_masks, jittered
+from ofer_bench.latent_ofer.masks import draw_patch_masks
 from ofer_bench.latent_ofer.unet import Encoder, hybrid_input
 from ofer_bench.latent_ofer.upstream import frozen
 
@@ -60,23 +58,8 @@ class FEREncoder(nn.Module):
 
     def fit(self, train: FaceSet, val: FaceSet, recipe: Recipe, seed: int, out: TrainingSink) -> None:
         """Train with cross-entropy under random holes; keep the epoch of best accuracy on ``val`` under such holes."""
-        check_known("fer-encoder", recipe.extra, ())
-        device = self.fc.weight.device
 
-        def step(index: np.ndarray, generator: torch.Generator) -> Tensor:
-            batch = train.batch(index, device)
-            assert batch.label is not None
-            image = jittered(batch.image, generator)
-            logits = self.logits(image, draw_patch_masks(len(index), self.grid, generator))
-            return F.cross_entropy(logits, batch.label, label_smoothing=recipe.label_smoothing)
+        def logits(image: Tensor, generator: torch.Generator) -> Tensor:
+            return self.logits(image, draw_patch_masks(len(image), self.grid, generator))
 
-        def validate() -> float:
-            generator = torch.Generator(device=device).manual_seed(seed)
-            right = 0
-            for batch in val.batches(recipe.batch_size, device):
-                assert batch.label is not None
-                logits = self.logits(batch.image, draw_patch_masks(len(batch), self.grid, generator))
-                right += int((logits.argmax(dim=1) == batch.label).sum())
-            return right / len(val)
-
-        fit_epochs(self, recipe, len(train), step, seed, out, validate)
+        fit_on_parts(self, logits, train, val, recipe, seed, out)
