@@ -9,7 +9,12 @@ from ofer_bench.engine.config import RunConfig, system_spec
 from ofer_bench.engine.plan import compositions
 from ofer_bench.spec.suite import ORACLE
 
-HEADLINE = {"detection": "patch_auroc", "reconstruction": "psnr", "recognition": "accuracy"}
+HEADLINE = {
+    "detection": "patch_auroc",
+    "reconstruction": "psnr",
+    "recognition": "accuracy",
+    "part": "restored_expression",
+}
 """The metric that stands for a task where there is no number."""
 
 
@@ -42,6 +47,11 @@ def _contests(config: RunConfig) -> Iterator[tuple[str, Mapping[str, str], list[
             yield "reconstruction", oracle, suite.reconstruction.families
             judged = {**oracle, "classifier": suite.reconstruction.classifier}
             yield "recognition", judged, suite.reconstruction.families
+            if suite.reconstruction.part_classifier:
+                part = {**oracle, "classifier": suite.reconstruction.part_classifier}
+                yield "part", part, suite.reconstruction.families
+        if suite.reconstruction.part_classifier:
+            yield "part", {"classifier": suite.reconstruction.part_classifier}, suite.reconstruction.families
     if suite.recognition:
         for system in suite.recognition.systems:
             parts = system_spec(suite, system, compositions()).recorded

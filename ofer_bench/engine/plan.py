@@ -237,13 +237,20 @@ class Planner:
         params = {"tau": None if detected else tau, **self._numerics()}
         return self.plan.add(self._on("reconstruct", name, cell.id), "reconstruct", params, inputs, producer)
 
-    def predict(self, classifier: str, cell: CellInfo, *, restored: str | None, name: str) -> str:
-        """Plan recognition of a cell as it is, or after the reconstruction stage ``restored``."""
+    def predict(
+        self, classifier: str, cell: CellInfo, *, restored: str | None, name: str, part_alone: bool = False
+    ) -> str:
+        """Plan recognition of a cell as it is, or after the reconstruction stage ``restored``; or of the part that is
+        hidden there alone, restored or unoccluded.
+        """
         stage, recipe = self.component(classifier)
         faces = Cell(cell.split_stage, cell.occlude_stage)
-        producer = predict_producer(faces, stage, recipe, self.config.profile.eval_batch_size, restored=restored)
+        producer = predict_producer(
+            faces, stage, recipe, self.config.profile.eval_batch_size, restored=restored, part_alone=part_alone
+        )
         inputs = (*faces.stages, stage, *((restored,) if restored else ()))
-        return self.plan.add(self._on("predict", name, cell.id), "predict", self._numerics(), inputs, producer)
+        params = {**self._numerics(), **({"part_alone": True} if part_alone else {})}
+        return self.plan.add(self._on("predict", name, cell.id), "predict", params, inputs, producer)
 
     def _on(self, kind: str, name: str, place: str) -> str:
         return f"{kind}/{name}/{place}/seed{self.seed}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ from ofer_bench.metrics.info import (
 )
 from ofer_bench.occlusion.patches import patch_coverage
 from ofer_bench.spec.profile import Recipe
+
+GREY = 0.5
+"""What hides the face where a part is shown alone; networks that know parts have learned from this one."""
 
 
 def train_producer(component: ComponentRecipe, recipe: Recipe | None, seed: int, train: str, val: str) -> Producer:
@@ -218,23 +222,36 @@ def _quality(batch: FaceBatch, restored: Reconstruction, occluded: Tensor) -> di
 
 
 def predict_producer(
-    cell: Cell, stage: str, classifier: ComponentRecipe, batch_size: int, *, restored: str | None
+    cell: Cell,
+    stage: str,
+    classifier: ComponentRecipe,
+    batch_size: int,
+    *,
+    restored: str | None,
+    part_alone: bool = False,
 ) -> Producer:
-    """Recognise a cell as it is, or after reconstruction; unreadable samples get a row that counts as wrong."""
+    """Recognise a cell as it is, or after reconstruction; unreadable samples get a row that counts as wrong.
+
+    With ``part_alone`` all is grey but the truly occluded pixels, restored ones or, without reconstruction, those of
+    the unoccluded faces; SpecError for faces that have no true masks.
+    """
 
     def produce(work: Workspace, folder: Path) -> Mapping[str, Any]:
         model = work.pool.get(stage, classifier)
         faces = cell.open(work)
         mask_ratio = np.zeros(len(faces)) if faces.occluded is None else faces.occluded.mean(axis=(1, 2))
-        shown, hole_ratio = faces, np.zeros(len(faces))
+        if part_alone and faces.occluded is None:
+            raise _no_true_masks(cell)
+        unrestored = faces.clean if part_alone and faces.clean is not None else faces.image
+        shown, hole_ratio = replace(faces, image=unrestored, clean=None), np.zeros(len(faces))
         if restored is not None:
             folder_in = work.artefact(restored).path
-            image = np.load(folder_in / "composited.npy", mmap_mode="r")
-            shown = FaceSet(image=image, label=faces.label, sample_id=faces.sample_id)
+            shown = replace(shown, image=np.load(folder_in / "composited.npy", mmap_mode="r"))
             hole_ratio = pd.read_parquet(folder_in / "quality.parquet")["hole_ratio"].to_numpy()
         rows = []
         for batch in _batches(shown, batch_size, work):
-            prediction = model.predict(FaceBatch(image=batch.image, sample_id=batch.sample_id))
+            image = batch.image.masked_fill(~_true_mask(batch), GREY) if part_alone else batch.image
+            prediction = model.predict(FaceBatch(image=image, sample_id=batch.sample_id))
             check_prediction(classifier.card.id, prediction, batch)
             rows.append(prediction.logits.double().softmax(dim=1).cpu().numpy())
         table = _prediction_table(faces, np.concatenate(rows), mask_ratio, hole_ratio)

@@ -38,6 +38,7 @@ PERCENT = frozenset(
         "patch_recall",
         "patch_f1",
         "patch_prevalence",
+        "restored_expression",
     }
 )
 
@@ -168,11 +169,31 @@ def _recognition(folder: Path, config: RunConfig, lost: int) -> Iterator[Row]:
     label, predicted = table["label"].to_numpy(), table["predicted"].to_numpy()
     common = {"n": len(table), "n_failed": int((predicted < 0).sum())}
     for name, value in recognition_metrics(label, predicted, len(EXPRESSIONS)).items():
-        row: Row = {**_values(metric_info(name), value), **common}
         if name == "accuracy":
-            interval = wilson_interval(int((label == predicted).sum()), len(table))
-            row.update(ci_lo=100.0 * interval.low, ci_hi=100.0 * interval.high, ci_method=interval.method)
-        yield row
+            yield _share(name, label == predicted, predicted)
+        else:
+            yield {**_values(metric_info(name), value), **common}
+
+
+def _part(folder: Path, config: RunConfig, lost: int) -> Iterator[Row]:
+    """Faces without a hole show nothing and do not count."""
+    table = pd.read_parquet(folder / "predictions.parquet").query("mask_ratio != 0")
+    predicted = table["predicted"].to_numpy()
+    yield _share("restored_expression", table["label"].to_numpy() == predicted, predicted)
+
+
+def _share(metric: str, right: np.ndarray, predicted: np.ndarray) -> Row:
+    """Share of faces that are ``right`` (bool [N]), failed predictions (negative) included, with its interval."""
+    hits, n = int(right.sum()), len(right)
+    interval = wilson_interval(hits, n)
+    return {
+        **_values(metric_info(metric), hits / n),
+        "n": n,
+        "n_failed": int((predicted < 0).sum()),
+        "ci_lo": 100.0 * interval.low,
+        "ci_hi": 100.0 * interval.high,
+        "ci_method": interval.method,
+    }
 
 
 def _recovery(recovered: Recovered, lost: int) -> Row:
@@ -189,21 +210,10 @@ def _sliced(folder: Path, groups: Sequence[Group]) -> Iterator[Row]:
     predicted = table["predicted"].to_numpy()
     right = table["label"].to_numpy() == predicted
     for name, value, inside in groups:
-        hits, n = int(right[inside].sum()), len(inside)
-        interval = wilson_interval(hits, n)
-        yield {
-            **_values(metric_info("accuracy"), hits / n),
-            "slice_key": name,
-            "slice_value": value,
-            "n": n,
-            "n_failed": int((predicted[inside] < 0).sum()),
-            "ci_lo": 100.0 * interval.low,
-            "ci_hi": 100.0 * interval.high,
-            "ci_method": interval.method,
-        }
+        yield {**_share("accuracy", right[inside], predicted[inside]), "slice_key": name, "slice_value": value}
 
 
-_SCORERS = {"detection": _detection, "reconstruction": _reconstruction, "recognition": _recognition}
+_SCORERS = {"detection": _detection, "reconstruction": _reconstruction, "recognition": _recognition, "part": _part}
 
 
 def failures_of(execution: Execution) -> Sequence[Mapping[str, str]]:

@@ -9,7 +9,7 @@ from ofer_bench.engine.blueprint import Blueprint, CellInfo, Outcome
 from ofer_bench.engine.config import RunConfig, system_spec
 from ofer_bench.engine.plan import Planner, compositions
 from ofer_bench.spec.datasets import Datasets
-from ofer_bench.spec.suite import ORACLE, RecognitionTask
+from ofer_bench.spec.suite import ORACLE, RecognitionTask, ReconstructionTask
 
 
 def plan_run(config: RunConfig, datasets: Datasets) -> Blueprint:
@@ -51,7 +51,9 @@ def _plan_tasks(planner: Planner) -> None:
     if suite.reconstruction:
         for cell in _cells(planner, suite.reconstruction.families):
             for reconstructor in suite.reconstruction.reconstructors:
-                _plan_reconstruction(planner, reconstructor, cell)
+                _plan_reconstruction(planner, suite.reconstruction, reconstructor, cell)
+            if suite.reconstruction.part_classifier:
+                _plan_part(planner, suite.reconstruction.part_classifier, cell)
     if suite.recognition:
         _plan_recognition(planner, suite.recognition)
 
@@ -83,9 +85,7 @@ def _cells(planner: Planner, families: list[str]) -> list[CellInfo]:
     return [cell for name in families for cell in planner.family(name)]
 
 
-def _plan_reconstruction(planner: Planner, reconstructor: str, cell: CellInfo) -> None:
-    task = planner.config.suite.reconstruction
-    assert task is not None
+def _plan_reconstruction(planner: Planner, task: ReconstructionTask, reconstructor: str, cell: CellInfo) -> None:
     restored = planner.reconstruct(reconstructor, cell, detector=None, tau=task.tau)
     identity: dict[str, Any] = {
         "cell": cell,
@@ -105,6 +105,28 @@ def _plan_reconstruction(planner: Planner, reconstructor: str, cell: CellInfo) -
             components=planner.trained(reconstructor, task.classifier),
             classifier=task.classifier,
             **identity,
+        )
+    )
+    if task.part_classifier:
+        _plan_part(planner, task.part_classifier, cell, restored=restored, reconstructor=reconstructor)
+
+
+def _plan_part(
+    planner: Planner, classifier: str, cell: CellInfo, *, restored: str | None = None, reconstructor: str = ""
+) -> None:
+    """What the hidden part shows by itself, restored or, as a reference, unoccluded."""
+    by = f"{ORACLE}+{reconstructor}" if reconstructor else "unoccluded"
+    name = f"{by}+{classifier}@part"
+    planner.blueprint.outcomes.append(
+        Outcome(
+            kind="part",
+            stage=planner.predict(classifier, cell, restored=restored, name=name, part_alone=True),
+            cell=cell,
+            seed=planner.seed,
+            components=planner.trained(*filter(None, (reconstructor, classifier))),
+            detector=ORACLE if reconstructor else "",
+            reconstructor=reconstructor,
+            classifier=classifier,
         )
     )
 

@@ -59,10 +59,12 @@ def configured(suite: Suite, profile: Profile, name: str) -> ComponentProfile:
 
 
 def laid_over(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``base`` with ``changes``; mappings in both are merged key by key.
+    """Return ``base`` with ``changes``; mappings in both are merged key by key, and None takes a key away.
 
     >>> laid_over({"loss_weights": {"reconstruction": 10.0}}, {"loss_weights": {"semantic_consistency": 0.0}})
     {'loss_weights': {'reconstruction': 10.0, 'semantic_consistency': 0.0}}
+    >>> laid_over({"width": 16, "encoder": "fer-encoder"}, {"encoder": None})
+    {'width': 16}
     """
     merged = dict(base)
     for key, value in changes.items():
@@ -70,4 +72,4 @@ def laid_over(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
         if isinstance(present, Mapping) and isinstance(value, Mapping):
             value = laid_over(present, value)
         merged[key] = value
-    return merged
+    return {key: value for key, value in merged.items() if value is not None}

@@ -73,6 +73,9 @@ METRICS: tuple[MetricInfo, ...] = (
     MetricInfo(name="ssim", definition=SSIM_WHOLE, title="SSIM"),
     MetricInfo(name="ssim", definition=SSIM_COMPOSITED, title="SSIM, composited"),
     MetricInfo(name="ssim", definition=SSIM_HOLE, title="SSIM in the hole"),
+    MetricInfo(
+        name="restored_expression", definition="restored-expression/hole-alone", title="Expression of the restored part"
+    ),
     *detection_info(),
 )
 """Every metric of the package in table order; detection at the default tau."""

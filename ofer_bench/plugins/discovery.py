@@ -81,7 +81,7 @@ def required(card: Card, model: Mapping[str, Any]) -> tuple[str, ...]:
 
     UnknownName where a setting of ``requires_by`` names none of its components.
     """
-    named = {setting: str(model[setting]) for setting in card.requires_by if setting in model}
+    named = {setting: str(model[setting]) for setting in card.requires_by if model.get(setting) is not None}
     for setting, component in named.items():
         known = card.requires_by[setting]
         if component not in known:

@@ -86,7 +86,8 @@ def _short(value: Any) -> str:
 class VariantSpec(_Strict):
     """The registered component ``of`` with other settings, under a name of its own.
 
-    ``model`` and ``extra`` (of the recipe) are laid over those of the profile, nested mappings key by key.
+    ``model`` and ``extra`` (of the recipe) are laid over those of the profile, nested mappings key by key; null takes
+    a key of the profile away.
     ``upstream`` maps a component that it stands on to a variant of that one. ``false_alarms`` in (0,1), for a
     detector as it is: its threshold becomes the score that this share of unoccluded validation patches exceeds.
     """
@@ -164,12 +165,15 @@ class ReconstructionTask(_Strict):
     """Reconstruction with the true masks (Table 8), and the FER accuracy of ``classifier`` after it (Tables 2 and 9).
 
     The networks are asked to restore the patches that are covered from ``tau`` on, 0 standing for any overlap; of
-    their output only the truly occluded pixels replace the image's.
+    their output only the truly occluded pixels replace the image's. A whole face may be recognised by what was never
+    hidden; so ``part_classifier``, which should know parts of faces, is shown the restored pixels alone, all else
+    grey, and beside them the same pixels of the unoccluded face.
     """
 
     reconstructors: Names = Field(min_length=1)
     families: Names = Field(min_length=1)
     classifier: str
+    part_classifier: str | None = None
     tau: float = Field(default=0.0, ge=0, le=1)
 
 

@@ -99,6 +99,29 @@ def test_the_table_of_masks_lists_the_systems_of_its_suite() -> None:
     assert len({row.label for row in rows}) == len(recognition.systems)
 
 
+def test_parts_alone_stand_beside_whole_faces_and_the_unoccluded_part() -> None:
+    task = load_suite("ablation-expression").reconstruction
+    assert task is not None and task.part_classifier is not None
+    rows: list[dict[str, Any]] = []
+    for occluder in task.families:
+        place = {"split": "ParaFace", "occluder": occluder}
+        restored = {"detector": "oracle", **place}
+        rows += measured(task.reconstructors, "reconstructor", classifier=task.classifier, **restored)
+        alone = {"metric": "restored_expression", "classifier": task.part_classifier}
+        rows += [row | alone | {"value": 20.0} for row in measured(task.reconstructors, "reconstructor", **restored)]
+        rows += [{**alone, "value": 80.0, **place}]
+        rows += [{"system": "dan", "classifier": task.classifier, "value": 30.0, **place}]
+    made = table("restored_expression", *rows)
+    ours = texts(made, "Measured here: ParaFace")
+    assert list(ours) == [LAYOUT.name(name) for name in task.reconstructors]
+    assert ours["Mean fill"] == {"mouth_alone": "20.0", "mouth": "40.0", "eyes_alone": "20.0", "eyes": "40.0"}
+    reference = texts(made, "Reference: unoccluded parts, and unrestored faces, ParaFace")
+    assert reference == {
+        "Reader of parts": {"mouth_alone": "80.0", "mouth": "-", "eyes_alone": "80.0", "eyes": "-"},
+        "DAN": {"mouth_alone": "-", "mouth": "30.0", "eyes_alone": "-", "eyes": "30.0"},
+    }
+
+
 def test_kinds_of_objects_and_natural_sets_stand_apart_among_the_detectors() -> None:
     suite = load_suite("detectors")
     assert suite.detection is not None
@@ -126,7 +149,7 @@ def test_kinds_of_objects_and_natural_sets_stand_apart_among_the_detectors() -> 
         assert [row.label for row in section(made, heading).rows] == list(map(LAYOUT.name, suite.detection.detectors))
 
 
-@pytest.mark.parametrize("name", ["table10", "supp_table1", "supp_table2", "ablation_masks"])
+@pytest.mark.parametrize("name", ["table10", "supp_table1", "supp_table2", "ablation_masks", "restored_expression"])
 def test_other_suites_measure_nothing_of_an_ablation(name: str) -> None:
     core = load_suite("core")
     assert core.recognition is not None and core.reconstruction is not None

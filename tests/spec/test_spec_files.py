@@ -107,7 +107,8 @@ def test_shipped_suites_name_registered_plugins_only(name: str) -> None:
         parts.append([("detector", detector) for detector in suite.detection.detectors])
     if suite.reconstruction is not None:
         parts.append([("reconstructor", name) for name in suite.reconstruction.reconstructors])
-        parts.append([("classifier", suite.reconstruction.classifier)])
+        judges = (suite.reconstruction.classifier, suite.reconstruction.part_classifier)
+        parts.append([("classifier", judge) for judge in judges if judge])
     for kind, part in chain.from_iterable(parts):
         found.card(suite.component_of(part), kind=("system", "classifier") if kind == "system" else kind)
 
