@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -24,7 +23,6 @@ from ofer_bench.api import (
     torch_seed,
 )
 from ofer_bench.latent_ofer.discriminators import FeatureDiscriminator, PatchDiscriminator
-from ofer_bench.latent_ofer.fer_encoder import label_logits
 from ofer_bench.latent_ofer.losses import (
     LossTerms,
     LossWeights,
@@ -57,11 +55,6 @@ class Hybrid(Protocol):
     @property
     def expression(self) -> ExpressionNetwork:
         """The frozen FER network of L_sc."""
-        ...
-
-    @property
-    def label_head(self) -> nn.Linear | None:
-        """The frozen head of the FER network that the encoder started from."""
         ...
 
     @property
@@ -100,22 +93,7 @@ class Pass:
     features_real: Tensor
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Labels:
-    """What the encoder learns beside: ``head`` on its end, and classes int64 [B]."""
-
-    head: nn.Linear
-    label: Tensor | None
-
-    def loss(self, deepest: Tensor) -> Tensor:
-        """Cross-entropy of what ``head`` reads in ``deepest`` [B,C,h,w]."""
-        assert self.label is not None
-        return F.cross_entropy(label_logits(self.head, deepest), self.label)
-
-
-def generator_pass(
-    hybrid: Hybrid, critics: Critics, target: Tensor, mask_patch: Tensor, labels: Labels | None = None
-) -> Pass:
+def generator_pass(hybrid: Hybrid, critics: Critics, target: Tensor, mask_patch: Tensor) -> Pass:
     """Restore clean faces ``target`` [B,3,H,W] in [0,1] from holes bool [B,G,G] and judge them.
 
     Terms, image and features carry gradients to the network; everything of the clean face is constant.
@@ -134,7 +112,6 @@ def generator_pass(
         semantic_consistency=semantic_consistency(logits, logits_real),
         patch_discriminator=relativistic_loss(critics.patch(restored.image), critics.patch(target)),
         feature_discriminator=relativistic_loss(critics.feature(features), critics.feature(features_real)),
-        label=labels.loss(restored.deepest) if labels else 0.0,
     )
     return Pass(terms=terms, image=restored.image, features=features, features_real=features_real)
 
@@ -158,20 +135,14 @@ def train_hybrid(hybrid: Hybrid, train: FaceSet, val: FaceSet, recipe: Recipe, s
     with torch_seed(seed):
         critics = Critics(hybrid.feature_channels, unet.width, device)
     weights = LossWeights.from_extra(recipe.extra)
-    head = _label_head(hybrid, weights)
-    learned = {"head": head} if head else {}
-    for_network = optimiser([p for part in (unet, *learned.values()) for p in part.parameters()], recipe)
-    for_critics = optimiser(critics.parameters(), recipe)
+    for_network, for_critics = optimiser(unet.parameters(), recipe), optimiser(critics.parameters(), recipe)
 
     def update(index: np.ndarray, generator: torch.Generator, step: Step) -> dict[str, Tensor]:
-        batch = train.batch(index, device)
-        target = jittered(batch.image, generator)
+        target = jittered(train.batch(index, device).image, generator)
         holes = draw_patch_masks(len(index), hybrid.grid, generator)
         critics.requires_grad_(False)
         with step.forward():
-            made = generator_pass(
-                hybrid, critics, target, holes, Labels(head=head, label=batch.label) if head else None
-            )
+            made = generator_pass(hybrid, critics, target, holes)
             loss = made.terms.total(weights)
         step.descend(for_network, loss)
         critics.requires_grad_(True)
@@ -191,7 +162,7 @@ def train_hybrid(hybrid: Hybrid, train: FaceSet, val: FaceSet, recipe: Recipe, s
         seed,
         out,
         None if keeps_last(recipe.extra) else validate,
-        beside={"critics": critics, "for_network": for_network, "for_critics": for_critics, **learned},
+        beside={"critics": critics, "for_network": for_network, "for_critics": for_critics},
     )
 
 
@@ -208,15 +179,6 @@ def hole_psnr(hybrid: Hybrid, faces: FaceSet, batch_size: int, seed: int) -> flo
         error = ((image - batch.image).square() * hole).sum(dim=(1, 2, 3)) / (3 * hole.sum(dim=(1, 2, 3)))
         total += float((-10 * torch.log10(error.clamp(min=1e-10))).sum())
     return total / len(faces)
-
-
-def _label_head(hybrid: Hybrid, weights: LossWeights) -> nn.Linear | None:
-    """A head to train on, where labels have weight; PluginError where the encoder starts from no FER network."""
-    if weights.label == 0:
-        return None
-    if hybrid.label_head is None:
-        raise PluginError("loss_weights.label needs a FER network to start from", hint="model: {encoder: fer-encoder}")
-    return copy.deepcopy(hybrid.label_head).requires_grad_(True)
 
 
 def _logged(terms: LossTerms) -> dict[str, Tensor]:

@@ -38,14 +38,10 @@ def hybrid_input(image: Tensor, coarse: Tensor, hole_px: Tensor) -> tuple[Tensor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """``image`` [B,3,H,W], unclamped; ``taps`` [B,C,h,w] at the layer and its mirror in the decoder.
-
-    ``deepest`` [B,C,h,w] is the end of the encoder.
-    """
+    """``image`` [B,3,H,W], unclamped; ``taps`` [B,C,h,w] at the layer and its mirror in the decoder."""
 
     image: Tensor
     taps: tuple[Tensor, Tensor]
-    deepest: Tensor
 
 
 class Encoder(nn.Module):
@@ -113,13 +109,13 @@ class HybridUNet(Encoder):
             if level == self.layer_level:
                 hole = F.max_pool2d(hole_px.to(x.dtype), 2**level) > 0
                 x = assembled = self.layer(x, hole)
-        deepest = mirrored = x
+        mirrored = x
         for up, skip in zip(self.up, reversed(skips), strict=True):
             x = up(x, skip)
             if x.shape[-1] == assembled.shape[-1]:
                 mirrored = x
         taps = (self.tap_encoder(assembled), self.tap_decoder(mirrored))
-        return Restored(image=composite + self.to_residual(x), taps=taps, deepest=deepest)
+        return Restored(image=composite + self.to_residual(x), taps=taps)
 
 
 class SelfAssembly(nn.Module):
