@@ -134,7 +134,8 @@ def test_a_blocked_data_set_leaves_nothing_in_the_plan(face_folder: Path) -> Non
 def test_blocked_rows_keep_to_the_splits_and_tasks_asked_for() -> None:
     config = replace(CONFIG, splits=("Syn-A",))
     assert {row["split"] for row in blocked_rows(config, "A")} == {"Syn-A"}
-    assert {row["metric"] for row in blocked_rows(config, "A")} == {"accuracy", "psnr", "patch_auroc"}
+    named = {row["metric"] for row in blocked_rows(config, "A")}
+    assert named == {"accuracy", "psnr", "patch_auroc", "restored_expression"}
     only = replace(CONFIG, suite=restrict(CONFIG.suite, ("dan",)))
     assert {row["system"] for row in blocked_rows(only, "A")} == {"dan"}
     detection = replace(CONFIG, suite=CONFIG.suite.model_copy(update={"recognition": None, "reconstruction": None}))
