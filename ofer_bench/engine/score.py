@@ -179,7 +179,11 @@ def _part(folder: Path, config: RunConfig, lost: int) -> Iterator[Row]:
     """Faces without a hole show nothing and do not count."""
     table = pd.read_parquet(folder / "predictions.parquet").query("mask_ratio != 0")
     predicted = table["predicted"].to_numpy()
-    yield _share("restored_expression", table["label"].to_numpy() == predicted, predicted)
+    if len(table):
+        yield _share("restored_expression", table["label"].to_numpy() == predicted, predicted)
+    else:
+        nothing = _values(metric_info("restored_expression"), float("nan"))
+        yield {**nothing, "n": 0, "n_failed": 0, "note": "No face has a hole."}
 
 
 def _share(metric: str, right: np.ndarray, predicted: np.ndarray) -> Row:

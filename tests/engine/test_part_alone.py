@@ -15,6 +15,7 @@ from ofer_bench.engine.blocked import blocked_rows
 from ofer_bench.engine.config import RunConfig, load_profile, load_suite
 from ofer_bench.engine.execute import Execution
 from ofer_bench.engine.produce_models import GREY
+from ofer_bench.engine.score import _part
 from ofer_bench.engine.tasks import plan_run
 from ofer_bench.engine.variants import configured
 from ofer_bench.latent_ofer.unet import MASK_FILL
@@ -85,6 +86,23 @@ def test_records_count_the_stored_answers(name: str, shown: tuple[Execution, pd.
     assert row.value == pytest.approx(100 * sum(answers["label"] == answers["predicted"]) / 15)
     assert row.ci_lo < row.value < row.ci_hi and row.ci_method == "wilson"
     assert row.detector == ("oracle" if BY[name] else "") and row.system == ""
+
+
+def test_faces_without_a_hole_do_not_count(
+    shown: tuple[Execution, pd.DataFrame, list[np.ndarray]], toy: ToyRun, tmp_path: Path
+) -> None:
+    execution, _, _ = shown
+    answers = pd.read_parquet(
+        execution.artefacts[f"predict/unoccluded+resnet18@part/{CELL}/seed0"].path / "predictions.parquet"
+    )
+    holes = answers["mask_ratio"].to_numpy().copy()
+    for ratio, counted in ((np.where(np.arange(15) < 4, 0.0, holes), 11), (np.zeros(15), 0)):
+        answers.assign(mask_ratio=ratio).to_parquet(tmp_path / "predictions.parquet")
+        (row,) = _part(tmp_path, toy.config, 0)
+        assert row["n"] == counted
+        right = answers["label"].eq(answers["predicted"])[15 - counted :]
+        assert row["value"] == pytest.approx(100 * right.mean(), nan_ok=True)
+    assert row["note"] == "No face has a hole."
 
 
 def test_whole_faces_are_still_judged(shown: tuple[Execution, pd.DataFrame, list[np.ndarray]]) -> None:
