@@ -1,6 +1,7 @@
 """What each compared system is, importable without torch."""
 
 from ofer_bench.api import Card
+from ofer_bench.latent_ofer.cards import HYBRID
 
 RESNET18 = Card(
     id="resnet18",
@@ -95,11 +96,7 @@ CONVENTIONAL = Card(
     title="Conventional 3x3",
     load="ofer_bench.latent_ofer.hybrid:ConventionalReconstructor",
     requires=("face-mae", "resnet18"),
-    requires_by={
-        "perceptual": ("resnet18", "vgg16"),
-        "expression": ("resnet18", "part-reader"),
-        "encoder": ("fer-encoder",),
-    },
+    requires_by=HYBRID.requires_by,
     paper="Latent-OFER, Table 8: the hybrid network with a 3x3 convolution in place of the self-assembly layer",
     fidelity="reconstructed recipe",
     notes="All but the layer is that of the card hybrid, with the same choices; of the layer the paper gives the 3x3.",
@@ -112,11 +109,7 @@ CSA = Card(
     title="Hybrid with the CSA layer (Table 8)",
     load="ofer_bench.latent_ofer.hybrid:CSAReconstructor",
     requires=("face-mae", "resnet18"),
-    requires_by={
-        "perceptual": ("resnet18", "vgg16"),
-        "expression": ("resnet18", "part-reader"),
-        "encoder": ("fer-encoder",),
-    },
+    requires_by=HYBRID.requires_by,
     paper=(
         "Latent-OFER, Table 8: the hybrid network with the CSA layer in place of the self-assembly layer; Liu et al., "
         "Coherent semantic attention for image inpainting, ICCV 2019"
@@ -136,11 +129,7 @@ RELEASED = Card(
     title="Hybrid with the released layer",
     load="ofer_bench.latent_ofer.hybrid:ReleasedReconstructor",
     requires=("face-mae", "resnet18"),
-    requires_by={
-        "perceptual": ("resnet18", "vgg16"),
-        "expression": ("resnet18", "part-reader"),
-        "encoder": ("fer-encoder",),
-    },
+    requires_by=HYBRID.requires_by,
     paper="Latent-OFER, section 3.2.2, as the authors' code (github.com/leeisack/Latent-OFER) computes it",
     fidelity="reconstructed recipe",
     notes=(
