@@ -110,7 +110,11 @@ class _Others:
 
     def failure(self, patience: float) -> ProcessFailed | None:
         """Return the first failure, for which to wait ``patience`` seconds; None if all are well."""
-        wait([process.sentinel for process in self._processes], patience)
+        ending = wait([process.sentinel for process in self._processes], patience)
+        for process in self._processes:
+            if process.sentinel in ending:
+                # A sentinel falls a moment before its process counts as ended.
+                process.join(END_S)
         self._listen()
         found: list[tuple[float, int, str]] = []
         for rank, (pipe, process) in enumerate(zip(self._pipes, self._processes, strict=True), 1):

@@ -24,7 +24,7 @@ from ofer_bench.cli.main import app
 from ofer_bench.core.errors import ProcessFailed, SpecError
 from ofer_bench.engine import training_log
 from ofer_bench.engine.crew import ALONE, Crew, current_crew
-from ofer_bench.engine.crew_processes import crew_of
+from ofer_bench.engine.crew_processes import _Others, crew_of
 from ofer_bench.engine.training import shuffled_batches, steps_per_epoch
 from tests.engine import crew_tasks
 
@@ -134,6 +134,31 @@ def test_a_failing_process_is_reported_at_once(how: str, problem: str) -> None:
     assert all_ended()
 
 
+class Dying:
+    """A process whose sentinel has fallen, and which counts as alive until it is waited for."""
+
+    def __init__(self, sentinel: int) -> None:
+        self.sentinel, self.exitcode = sentinel, None
+
+    def is_alive(self) -> bool:
+        return self.exitcode is None
+
+    def join(self, timeout: float) -> None:
+        self.exitcode = -9
+
+
+def test_a_process_that_is_just_dying_has_failed() -> None:
+    mine, theirs = multiprocessing.Pipe()
+    fallen, other_end = multiprocessing.Pipe(duplex=False)
+    other_end.close()
+    others = object.__new__(_Others)
+    others._size, others._pipes, others._ready, others._failures = 2, [mine], set(), {}
+    others._processes = [Dying(fallen.fileno())]
+    failure = others.failure(10.0)
+    assert failure is not None and f"{FAILED}: ended with code -9" in str(failure)
+    theirs.close()
+
+
 @pytest.mark.parametrize("error", [KeyError("mine"), KeyboardInterrupt()], ids=lambda error: type(error).__name__)
 def test_the_leaders_own_error_is_told_as_it_is(error: BaseException) -> None:
     with pytest.raises(type(error)), crew_of(2, "cpu", partial(crew_tasks.fail, "never")):
@@ -143,7 +168,7 @@ def test_the_leaders_own_error_is_told_as_it_is(error: BaseException) -> None:
 
 LEADER = """
 import time
-from ofer_bench.engine.crew_processes import crew_of
+from ofer_bench.engine.crew_processes import _Others, crew_of
 from tests.engine.crew_tasks import say_pid
 with crew_of(2, "cpu", say_pid):
     time.sleep(60)
