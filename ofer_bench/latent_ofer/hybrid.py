@@ -110,9 +110,9 @@ class HybridReconstructor(nn.Module):
         """Train on clean faces with random holes by Eq. 5; keep the epoch of the best ``val`` hole PSNR.
 
         ``recipe.extra["loss_weights"]`` overrides fields of LossWeights, ``recipe.extra["selection"]: last`` keeps the
-        last epoch.
+        last epoch, ``recipe.extra["part_holes"]`` is the share of the faces whose hole is eyes or mouth whole.
         """
-        check_known(self.component_id, recipe.extra, ("loss_weights", "selection"))
+        check_known(self.component_id, recipe.extra, ("loss_weights", "selection", "part_holes"))
         train_hybrid(self, train, val, recipe, seed, out)
 
     @torch.no_grad()

@@ -32,6 +32,7 @@ from ofer_bench.latent_ofer.losses import (
     semantic_consistency,
 )
 from ofer_bench.latent_ofer.masks import draw_patch_masks, jittered
+from ofer_bench.latent_ofer.part_holes import draw_holes
 from ofer_bench.latent_ofer.perceptual import PerceptualNetwork, levels_and_judgement
 from ofer_bench.latent_ofer.unet import HybridUNet, Restored
 from ofer_bench.latent_ofer.upstream import ExpressionNetwork
@@ -124,6 +125,14 @@ def keeps_last(extra: Mapping[str, object]) -> bool:
     return given == "last"
 
 
+def share_of_parts(extra: Mapping[str, object]) -> float:
+    """Share of the training faces, ``extra["part_holes"]``, whose hole is eyes or mouth whole; 0 where not given."""
+    given = extra.get("part_holes", 0.0)
+    if not isinstance(given, int | float) or not 0 <= given <= 1:
+        raise PluginError(f"part_holes {given!r} not understood", hint="a share of the faces, 0 to 1")
+    return float(given)
+
+
 def train_hybrid(hybrid: Hybrid, train: FaceSet, val: FaceSet, recipe: Recipe, seed: int, out: TrainingSink) -> None:
     """Train ``hybrid.unet`` in place against its critics.
 
@@ -134,12 +143,12 @@ def train_hybrid(hybrid: Hybrid, train: FaceSet, val: FaceSet, recipe: Recipe, s
     device = next(unet.parameters()).device
     with torch_seed(seed):
         critics = Critics(hybrid.feature_channels, unet.width, device)
-    weights = LossWeights.from_extra(recipe.extra)
+    weights, part_share = LossWeights.from_extra(recipe.extra), share_of_parts(recipe.extra)
     for_network, for_critics = optimiser(unet.parameters(), recipe), optimiser(critics.parameters(), recipe)
 
     def update(index: np.ndarray, generator: torch.Generator, step: Step) -> dict[str, Tensor]:
         target = jittered(train.batch(index, device).image, generator)
-        holes = draw_patch_masks(len(index), hybrid.grid, generator)
+        holes = draw_holes(len(index), hybrid.grid, generator, part_share)
         critics.requires_grad_(False)
         with step.forward():
             made = generator_pass(hybrid, critics, target, holes)
