@@ -23,6 +23,11 @@ from ofer_bench.latent_ofer.unet import Encoder, hybrid_input
 from ofer_bench.latent_ofer.upstream import frozen
 
 
+def label_logits(head: nn.Linear, deepest: Tensor) -> Tensor:
+    """Return the logits [B,K] that ``head`` reads at the end of the encoder, [B,C,h,w]."""
+    return head(deepest.mean(dim=(2, 3)))
+
+
 class FEREncoder(nn.Module):
     """The U-Net's encoder with a linear head, trained to tell expressions of faces with holes.
 
@@ -49,7 +54,7 @@ class FEREncoder(nn.Module):
         x = self.encoder.first(*hybrid_input(image, coarse, patch_mask_to_pixels(mask_patch, self.patch_size)))
         for down in self.encoder.down:
             x = down(x)
-        return self.fc(x.mean(dim=(2, 3)))
+        return label_logits(self.fc, x)
 
     def fit(self, train: FaceSet, val: FaceSet, recipe: Recipe, seed: int, out: TrainingSink) -> None:
         """Train with cross-entropy under random holes; keep the epoch of best accuracy on ``val`` under such holes."""

@@ -69,9 +69,10 @@ class HybridReconstructor(nn.Module):
         self.target_level = _nearest([side for _, side in levels], settings.image_size // 2**layer_level)
         tap_channels, _ = levels[self.target_level]
         self.unet = HybridUNet(settings.image_size, int(model.get("width", 32)), layer, layer_level, tap_channels)
+        self._start: tuple[FEREncoder, ...] = ()
         if "encoder" in model:
-            start: FEREncoder = frozen(upstream, choice(self.component_id, model, "encoder", ("fer-encoder",)))
-            self.unet.start_from(start.encoder)
+            self._start = (frozen(upstream, choice(self.component_id, model, "encoder", ("fer-encoder",))),)
+            self.unet.start_from(self._start[0].encoder)
 
     @property
     def mae(self) -> FaceMAE:
@@ -87,6 +88,11 @@ class HybridReconstructor(nn.Module):
     def perceptual(self) -> PerceptualNetwork:
         """The frozen network whose features L_c and L_df compare; it may be the FER network."""
         return self._frozen[2]
+
+    @property
+    def label_head(self) -> nn.Linear | None:
+        """The frozen head of the FER network that the U-Net's encoder started from."""
+        return self._start[0].fc if self._start else None
 
     def restore(self, image: Tensor, mask_patch: Tensor) -> Restored:
         """Restore with gradients; ``image`` [B,3,H,W] in [0,1], ``mask_patch`` bool [B,G,G], True = hole.

@@ -23,6 +23,7 @@ from ofer_bench.api import (
     torch_seed,
 )
 from ofer_bench.latent_ofer.discriminators import FeatureDiscriminator, PatchDiscriminator
+from ofer_bench.latent_ofer.encoder_labels import Labels, label_head
 from ofer_bench.latent_ofer.losses import (
     LossTerms,
     LossWeights,
@@ -56,6 +57,11 @@ class Hybrid(Protocol):
     @property
     def expression(self) -> ExpressionNetwork:
         """The frozen FER network of L_sc."""
+        ...
+
+    @property
+    def label_head(self) -> nn.Linear | None:
+        """The frozen head of the FER network that the encoder started from."""
         ...
 
     @property
@@ -94,7 +100,9 @@ class Pass:
     features_real: Tensor
 
 
-def generator_pass(hybrid: Hybrid, critics: Critics, target: Tensor, mask_patch: Tensor) -> Pass:
+def generator_pass(
+    hybrid: Hybrid, critics: Critics, target: Tensor, mask_patch: Tensor, labels: Labels | None = None
+) -> Pass:
     """Restore clean faces ``target`` [B,3,H,W] in [0,1] from holes bool [B,G,G] and judge them.
 
     Terms, image and features carry gradients to the network; everything of the clean face is constant.
@@ -113,6 +121,7 @@ def generator_pass(hybrid: Hybrid, critics: Critics, target: Tensor, mask_patch:
         semantic_consistency=semantic_consistency(logits, logits_real),
         patch_discriminator=relativistic_loss(critics.patch(restored.image), critics.patch(target)),
         feature_discriminator=relativistic_loss(critics.feature(features), critics.feature(features_real)),
+        label=labels.loss(restored.deepest) if labels else 0.0,
     )
     return Pass(terms=terms, image=restored.image, features=features, features_real=features_real)
 
@@ -144,14 +153,20 @@ def train_hybrid(hybrid: Hybrid, train: FaceSet, val: FaceSet, recipe: Recipe, s
     with torch_seed(seed):
         critics = Critics(hybrid.feature_channels, unet.width, device)
     weights, part_share = LossWeights.from_extra(recipe.extra), share_of_parts(recipe.extra)
-    for_network, for_critics = optimiser(unet.parameters(), recipe), optimiser(critics.parameters(), recipe)
+    head = label_head(hybrid.label_head, weights.label)
+    learned = {"head": head} if head else {}
+    for_network = optimiser([p for part in (unet, *learned.values()) for p in part.parameters()], recipe)
+    for_critics = optimiser(critics.parameters(), recipe)
 
     def update(index: np.ndarray, generator: torch.Generator, step: Step) -> dict[str, Tensor]:
-        target = jittered(train.batch(index, device).image, generator)
+        batch = train.batch(index, device)
+        target = jittered(batch.image, generator)
         holes = draw_holes(len(index), hybrid.grid, generator, part_share)
         critics.requires_grad_(False)
         with step.forward():
-            made = generator_pass(hybrid, critics, target, holes)
+            made = generator_pass(
+                hybrid, critics, target, holes, Labels(head=head, label=batch.label) if head else None
+            )
             loss = made.terms.total(weights)
         step.descend(for_network, loss)
         critics.requires_grad_(True)
@@ -171,7 +186,7 @@ def train_hybrid(hybrid: Hybrid, train: FaceSet, val: FaceSet, recipe: Recipe, s
         seed,
         out,
         None if keeps_last(recipe.extra) else validate,
-        beside={"critics": critics, "for_network": for_network, "for_critics": for_critics},
+        beside={"critics": critics, "for_network": for_network, "for_critics": for_critics, **learned},
     )
 
 

@@ -13,12 +13,13 @@ from ofer_bench.api import PluginError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossWeights:
-    """Trade-off parameters of Eq. 5, with the values of section 4.2."""
+    """Trade-off parameters of Eq. 5, with the values of section 4.2, and of ``label``, which is none of its terms."""
 
     reconstruction: float = 1.0
     consistency: float = 0.01
     semantic_consistency: float = 1.0
     discriminator: float = 0.002
+    label: float = 0.0
 
     @classmethod
     def from_extra(cls, extra: Mapping[str, object]) -> LossWeights:
@@ -34,21 +35,27 @@ class LossWeights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossTerms:
-    """The scalar terms of Eq. 5, as the generator sees them."""
+    """The scalar terms of Eq. 5, as the generator sees them, and ``label``.
+
+    ``label`` is the cross-entropy of the U-Net's encoder as a FER network, where it is trained as one: "the FER network
+    is trained with the same feature extraction architecture" (section 3.2.3), read as a task beside the restoring.
+    """
 
     reconstruction: Tensor
     consistency: Tensor
     semantic_consistency: Tensor
     patch_discriminator: Tensor
     feature_discriminator: Tensor
+    label: Tensor | float = 0.0
 
     def total(self, weights: LossWeights) -> Tensor:
-        """Eq. 5: lambda_re L_re + lambda_c L_c + lambda_sc L_sc + lambda_d (L_d + L_df)."""
+        """Eq. 5: lambda_re L_re + lambda_c L_c + lambda_sc L_sc + lambda_d (L_d + L_df), and ``label``."""
         return (
             weights.reconstruction * self.reconstruction
             + weights.consistency * self.consistency
             + weights.semantic_consistency * self.semantic_consistency
             + weights.discriminator * (self.patch_discriminator + self.feature_discriminator)
+            + weights.label * self.label
         )
 
 

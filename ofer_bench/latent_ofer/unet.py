@@ -38,10 +38,14 @@ def hybrid_input(image: Tensor, coarse: Tensor, hole_px: Tensor) -> tuple[Tensor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """``image`` [B,3,H,W], unclamped; ``taps`` [B,C,h,w] at the layer and its mirror in the decoder."""
+    """``image`` [B,3,H,W], unclamped; ``taps`` [B,C,h,w] at the layer and its mirror in the decoder.
+
+    ``deepest`` [B,C,h,w] is the end of the encoder.
+    """
 
     image: Tensor
     taps: tuple[Tensor, Tensor]
+    deepest: Tensor
 
 
 class Encoder(nn.Module):
@@ -109,13 +113,13 @@ class HybridUNet(Encoder):
             if level == self.layer_level:
                 hole = F.max_pool2d(hole_px.to(x.dtype), 2**level) > 0
                 x = assembled = self.layer(x, hole)
-        mirrored = x
+        deepest = mirrored = x
         for up, skip in zip(self.up, reversed(skips), strict=True):
             x = up(x, skip)
             if x.shape[-1] == assembled.shape[-1]:
                 mirrored = x
         taps = (self.tap_encoder(assembled), self.tap_decoder(mirrored))
-        return Restored(image=composite + self.to_residual(x), taps=taps)
+        return Restored(image=composite + self.to_residual(x), taps=taps, deepest=deepest)
 
 
 class SelfAssembly(nn.Module):

@@ -1,16 +1,18 @@
 """The FER network whose weights the U-Net's encoder starts from, and the FER network of restored parts."""
 
+import copy
 from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from ofer_baselines.part_reader import PartReader
 from ofer_bench.api import PluginError, Recipe, patch_mask_to_pixels
 from ofer_bench.latent_ofer.fer_encoder import FEREncoder
 from ofer_bench.latent_ofer.hybrid import HybridReconstructor
-from ofer_bench.latent_ofer.hybrid_training import Critics, generator_pass
-from ofer_bench.latent_ofer.losses import semantic_consistency
+from ofer_bench.latent_ofer.hybrid_training import Critics, Labels, generator_pass
+from ofer_bench.latent_ofer.losses import LossWeights, semantic_consistency
 from ofer_bench.latent_ofer.mae import FaceMAE
 from ofer_bench.latent_ofer.masks import draw_patch_masks
 
@@ -103,3 +105,40 @@ def test_eq_4_asks_the_part_reader_about_the_hole_alone(tiny, upstream):
     (gradient,) = torch.autograd.grad(made.terms.semantic_consistency, made.image)
     hole = given.hole.expand_as(gradient)
     assert gradient[hole].any() and not gradient[~hole].any()
+
+
+def test_labels_train_the_encoder_and_a_head_of_its_own(tiny, upstream):
+    given = case(tiny)
+    hybrid = hybrid_of(tiny, upstream, encoder="fer-encoder")
+    critics = Critics(hybrid.feature_channels, 4, torch.device("cpu"))
+    head, label = copy.deepcopy(hybrid.label_head).requires_grad_(True), torch.tensor([0, 1, 2, 3])
+    terms = generator_pass(hybrid, critics, given.image, given.mask, Labels(head=head, label=label)).terms
+    deepest = hybrid.restore(given.image, given.mask).deepest
+    expected = F.cross_entropy(deepest.flatten(2).mean(2) @ head.weight.T + head.bias, label)
+    torch.testing.assert_close(terms.label, expected)
+    whole = terms.total(LossWeights(label=3.0)) - terms.total(LossWeights())
+    torch.testing.assert_close(whole, 3 * expected)
+    terms.label.backward()
+    reached = {name.split(".")[0] for name, value in hybrid.unet.named_parameters() if value.grad is not None}
+    assert reached == {"stem", "down", "layer"}
+    assert head.weight.grad.any() and not hybrid.label_head.weight.requires_grad
+
+
+def test_a_training_on_labels_keeps_the_head_it_began_with_and_leaves_none_in_the_network(tiny, upstream):
+    def trained(**weights):
+        hybrid = hybrid_of(tiny, upstream, encoder="fer-encoder")
+        recipe = Recipe(epochs=1, batch_size=8, lr=1e-3, extra={"loss_weights": weights})
+        hybrid.fit(tiny.faces(16, 0), tiny.faces(8, 1), recipe, 5, tiny.log())
+        return hybrid.state_dict()
+
+    before = {name: value.clone() for name, value in upstream["fer-encoder"].state_dict().items()}
+    plain, taught = trained(), trained(label=1.0)
+    assert plain.keys() == taught.keys()
+    assert not torch.equal(plain["unet.stem.0.weight"], taught["unet.stem.0.weight"])
+    assert all(torch.equal(before[name], value) for name, value in upstream["fer-encoder"].state_dict().items())
+
+
+def test_labels_need_an_encoder_that_knows_them(tiny, upstream):
+    recipe = Recipe(epochs=1, batch_size=8, lr=1e-3, extra={"loss_weights": {"label": 1.0}})
+    with pytest.raises(PluginError, match=r"needs a FER network to start from\n.*encoder: fer-encoder"):
+        hybrid_of(tiny, upstream).fit(tiny.faces(16, 0), tiny.faces(8, 1), recipe, 5, tiny.log())

@@ -98,8 +98,8 @@ def test_critics_want_real_faces_above_restored_ones(tiny, hybrid, critics):
 def test_the_training_hands_both_faces_to_the_critics(tiny, hybrid, monkeypatch):
     passes, judged = [], []
 
-    def spied_pass(network, critics, target, mask_patch):
-        passes.append((target, generator_pass(network, critics, target, mask_patch)))
+    def spied_pass(network, critics, target, mask_patch, labels):
+        passes.append((target, generator_pass(network, critics, target, mask_patch, labels)))
         return passes[-1][1]
 
     def spied_loss(self, *given):
