@@ -179,11 +179,35 @@ def test_the_best_epoch_or_the_last_is_kept(tiny, upstream, monkeypatch, selecti
     assert all(torch.equal(hybrid.unet.state_dict()[name], value) for name, value in ends[kept].items())
 
 
-def test_an_unknown_selection_is_refused(tiny, upstream):
+@pytest.mark.parametrize(
+    ("extra", "hint"),
+    [
+        ({"selection": "best"}, "validation or last"),
+        ({"part_holes": 1.5}, "0 to 1"),
+        ({"part_holes": "half"}, "0 to 1"),
+    ],
+)
+def test_what_is_not_understood_is_refused(tiny, upstream, extra, hint):
     hybrid = HybridReconstructor(tiny.settings("hybrid"), upstream)
-    recipe = Recipe(epochs=1, batch_size=8, lr=1e-3, extra={"selection": "best"})
-    with pytest.raises(PluginError, match="validation or last"):
+    recipe = Recipe(epochs=1, batch_size=8, lr=1e-3, extra=extra)
+    with pytest.raises(PluginError, match=hint):
         hybrid.fit(tiny.faces(16, 0), tiny.faces(8, 1), recipe, 5, tiny.log())
+
+
+def test_training_under_part_holes_hides_parts(tiny, upstream, monkeypatch):
+    hybrid = HybridReconstructor(tiny.settings("hybrid"), upstream)
+    seen = []
+    drawn = hybrid_training.draw_holes
+
+    def draw(count, grid, generator, part_share):
+        seen.append(part_share)
+        return drawn(count, grid, generator, part_share)
+
+    monkeypatch.setattr(hybrid_training, "draw_holes", draw)
+    for extra in ({}, {"part_holes": 0.5}):
+        recipe = Recipe(epochs=1, batch_size=8, lr=1e-3, extra=extra)
+        hybrid.fit(tiny.faces(8, 0), tiny.faces(8, 1), recipe, 5, tiny.log())
+    assert seen == [0.0, 0.5]
 
 
 def test_mixed_precision_changes_little(tiny, upstream):
