@@ -36,8 +36,8 @@ def norms(hybrid: HybridReconstructor, faces: Tensor) -> dict[str, float]:
     with torch_seed(0):
         critics = Critics(hybrid.feature_channels, hybrid.unet.width, torch.device("cpu"))
     holes = draw_patch_masks(len(faces), hybrid.grid, torch.Generator().manual_seed(0))
+    weights = list(hybrid.unet.requires_grad_(True).parameters())
     terms = generator_pass(hybrid, critics, faces, holes).terms
-    weights = list(hybrid.unet.parameters())
     found = {}
     for name in WEIGHT_OF:
         gradients = torch.autograd.grad(getattr(terms, name), weights, retain_graph=True, allow_unused=True)
