@@ -12,7 +12,7 @@ from ofer_bench.core.types import FaceBatch
 from ofer_bench.engine.config import load_profile
 from ofer_bench.engine.pool import ComponentRecipe
 from ofer_bench.engine.system import System
-from ofer_bench.plugins.discovery import load_class, registry
+from ofer_bench.plugins.discovery import load_class, registry, required
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +24,10 @@ def parts() -> dict[str, Any]:
     def build(name: str) -> Any:
         if name not in built:
             card = registry().card(name)
-            upstream = {needed: build(needed) for needed in card.requires}
+            settings = ComponentRecipe(card, profile, {}).settings
+            upstream = {needed: build(needed) for needed in required(card, settings.model)}
             with torch_seed(0):
-                built[name] = load_class(card)(ComponentRecipe(card, profile, {}).settings, upstream).eval()
+                built[name] = load_class(card)(settings, upstream).eval()
         return built[name]
 
     for name in ("vit-svdd", "hybrid", "conventional", "csa", "released", "mae", "latent-recognizer", "dan"):
