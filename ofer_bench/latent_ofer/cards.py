@@ -95,7 +95,7 @@ HYBRID = Card(
         "L_sc and L_df all come from one ResNet-18, from whose trunk dan and latent-recognizer start as well: the "
         "network is trained to please relatives of its judges. quick, hours and standard weigh L_re by 10 and L_sc by "
         "0.1, where the paper has 1 and 1. In the latter two Eq. 4 asks a part-reader about the restored part alone, "
-        "and the U-Net's encoder starts from a fer-encoder and goes on learning labels, readings of sections 3.2.3 and 4.2."
+        "and the U-Net's encoder starts from a fer-encoder and goes on learning labels, readings of 3.2.3 and 4.2."
     ),
 )
 
