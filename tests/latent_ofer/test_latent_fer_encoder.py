@@ -9,9 +9,10 @@ import torch.nn.functional as F
 
 from ofer_baselines.part_reader import PartReader
 from ofer_bench.api import PluginError, Recipe, patch_mask_to_pixels
+from ofer_bench.latent_ofer.encoder_labels import Labels
 from ofer_bench.latent_ofer.fer_encoder import FEREncoder
 from ofer_bench.latent_ofer.hybrid import HybridReconstructor
-from ofer_bench.latent_ofer.hybrid_training import Critics, Labels, generator_pass
+from ofer_bench.latent_ofer.hybrid_training import Critics, generator_pass
 from ofer_bench.latent_ofer.losses import LossWeights, semantic_consistency
 from ofer_bench.latent_ofer.mae import FaceMAE
 from ofer_bench.latent_ofer.masks import draw_patch_masks
