@@ -1,6 +1,7 @@
 """The recursion of :func:`hole_order.scan` as one Triton kernel each way: a program per map walks over its hole.
 
-Imported on CUDA alone, where the loop of small operations would cost a launch per position and operation.
+Imported on CUDA alone, where the loop of small operations would cost a launch per position and operation. Triton's
+compiler looks up annotations of parameters, and takes none but those of its own language.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ LANES = 512
 
 @triton.jit
 def _forward(
-    direction: Any,
-    fixed: Any,
-    fixed_weight: Any,
-    fallback: Any,
-    out: Any,
-    steps: Any,
-    channels: Any,
-    eps: Any,
+    direction: tl.tensor,
+    fixed: tl.tensor,
+    fixed_weight: tl.tensor,
+    fallback: tl.tensor,
+    out: tl.tensor,
+    steps: tl.tensor,
+    channels: tl.tensor,
+    eps: tl.tensor,
     cosine: tl.constexpr,
     block: tl.constexpr,
 ) -> None:
@@ -57,17 +58,17 @@ def _forward(
 
 @triton.jit
 def _backward(
-    direction: Any,
-    fixed_weight: Any,
-    out: Any,
-    grad_out: Any,
-    grad_direction: Any,
-    grad_fixed: Any,
-    grad_fixed_weight: Any,
-    grad_fallback: Any,
-    steps: Any,
-    channels: Any,
-    eps: Any,
+    direction: tl.tensor,
+    fixed_weight: tl.tensor,
+    out: tl.tensor,
+    grad_out: tl.tensor,
+    grad_direction: tl.tensor,
+    grad_fixed: tl.tensor,
+    grad_fixed_weight: tl.tensor,
+    grad_fallback: tl.tensor,
+    steps: tl.tensor,
+    channels: tl.tensor,
+    eps: tl.tensor,
     cosine: tl.constexpr,
     block: tl.constexpr,
 ) -> None:

@@ -1,5 +1,10 @@
 """The Triton kernel of the recursion against float64: on CUDA where there is one, else in Triton's interpreter."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -78,6 +83,18 @@ def test_zero_features_give_no_nan(launches):
     given = here(features).requires_grad_(True)
     self_assembly(given, here(hole)).sum().backward()
     assert launches and given.grad is not None and torch.isfinite(given.grad).all()
+
+
+def test_compiles_for_gpus(tmp_path):
+    environment = os.environ | {"TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
+    script = Path(__file__).with_name("compile_scan_kernel.py")
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    compiled = [line.split() for line in done.stdout.splitlines()]
+    assert {(capability, kernel) for capability, kernel, _, _ in compiled} == {
+        (capability, kernel) for capability in ("75", "90") for kernel in ("_forward", "_backward")
+    }
+    assert all(int(size) > 0 for *_, size in compiled)
 
 
 def test_on_the_cpu_and_in_float64_the_loop_runs():
