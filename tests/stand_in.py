@@ -75,6 +75,9 @@ class There(Tensor):
         made = nn.Parameter(made, self.requires_grad) if isinstance(self, nn.Parameter) else made
         return memo.setdefault(id(self), made)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return There, (self.here,)
+
     def __repr__(self) -> str:  # type: ignore[override]
         return f"There({self.here!r})"
 
