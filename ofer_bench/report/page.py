@@ -39,6 +39,11 @@ class Item:
     downloads: tuple[Download, ...] = ()
     absent: str = ""
 
+    @property
+    def empty(self) -> bool:
+        """Whether the run measured nothing of it."""
+        return bool(self.absent) or (self.table is not None and not self.table.measured)
+
 
 def template_environment() -> Environment:
     """Return what renders the templates of ``ofer_reports``: it escapes, and a name without a value is an error."""
@@ -54,7 +59,10 @@ def template_environment() -> Environment:
 
 
 def render_page(run: RunFiles, items: Sequence[Item], layout: ReportLayout) -> str:
-    """Return the HTML of the report; every text from the run is escaped."""
+    """Return the HTML of the report; every text from the run is escaped.
+
+    What the run measured nothing of stands folded at the end, with the published numbers of it.
+    """
     from markupsafe import Markup
 
     failures = _failures(run.info.get("failures", ()))
@@ -71,7 +79,8 @@ def render_page(run: RunFiles, items: Sequence[Item], layout: ReportLayout) -> s
             failures=failures[:_SHOWN],
             more_failures=max(0, len(failures) - _SHOWN),
             missing=run.missing,
-            items=items,
+            items=[item for item in items if not item.empty],
+            empty=[item for item in items if item.empty],
             environment=[(str(key), _flat(value)) for key, value in run.env.items()],
         )
     )

@@ -82,6 +82,9 @@ class _Info(_Open):
     failures: list[_Failure] = Field(default_factory=list)
 
 
+_COLUMNS = ("sample_id", "label", "predicted", "status")
+
+
 def load_run(path: Path, *, with_predictions: bool = True) -> RunFiles:
     """Read a run directory.
 
@@ -153,7 +156,11 @@ def _predictions(path: Path, info: Mapping[str, Any], missing: list[str]) -> tup
         if not file.is_file() or cell is None:
             missing.append(f"{entry['file']} ({entry['system']} on {entry['cell']}) is not there.")
             continue
-        found.append(Predictions(system=entry["system"], cell=cell, frame=_parquet(file)))
+        frame = _parquet(file)
+        lost = [column for column in _COLUMNS if column not in frame]
+        if lost:
+            raise StoreError(f"{file} is damaged: it has no column {', '.join(lost)}", hint=_HINT)
+        found.append(Predictions(system=entry["system"], cell=cell, frame=frame))
     return tuple(found)
 
 

@@ -123,7 +123,21 @@ def test_an_empty_run_gives_a_report_that_says_so(tmp_path: Path) -> None:
     assert "nothing was scored yet" in html and "run.json is not there" in html
     assert "Not measured in this run." in html and "qualitative.npz is not there" in html
     assert "As published: AffectNet" in html
+    assert '<details class="rest" id="not-measured" open>' in html
     assert summary_tables(tmp_path) == []
+
+
+def test_what_was_not_measured_stands_folded_at_the_end(make_run: Callable[[], Path]) -> None:
+    path = make_run()
+    for file in (path / "predictions").glob("*.parquet"):
+        file.unlink()
+    html = build_report(path).read_text()
+    shown, folded = html.split('<details class="rest" id="not-measured">')
+    assert 'id="table3"' in shown and 'id="confusion_clean"' not in shown
+    assert 'id="confusion_clean"' in folded.partition("</details>")[0]
+    assert re.findall(r'<a href="#\w+-measured" class="empty">Not measured \((\d+)\)</a>', shown) == [
+        str(folded.count('<section class="item"') - 1)
+    ]
 
 
 def test_a_partial_run_names_what_is_missing(make_run: Callable[[], Path]) -> None:
@@ -163,6 +177,13 @@ def test_damage_and_absence_are_typed_errors(make_run: Callable[[], Path], tmp_p
     (path / "records.parquet").write_bytes(b"not parquet")
     with pytest.raises(StoreError, match="damaged"):
         summary_tables(path)
+
+
+def test_predictions_without_a_column_are_a_typed_error(make_run: Callable[[], Path]) -> None:
+    file = make_run() / "predictions" / "dan__clean.parquet"
+    pd.read_parquet(file).drop(columns="label").to_parquet(file)
+    with pytest.raises(StoreError, match=r"dan__clean\.parquet is damaged: it has no column label"):
+        build_report(file.parents[1])
 
 
 @pytest.mark.parametrize("text", [b"", b"a,b\n1\n1,2,3\n", b"a\n\xff\n"])
