@@ -7,8 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from torch.utils import backend_registration
+
 from tests.engine.conftest import ToyRun
 
+pytestmark = pytest.mark.skipif(
+    not hasattr(backend_registration, "_setup_privateuseone_for_python_backend"),
+    reason="this PyTorch has no backends in Python",
+)
 ROOT = Path(__file__).parents[2]
 SUITES = ("core", "ablation-layers", "ablation-expression", "detectors")
 

@@ -86,6 +86,8 @@ def test_zero_features_give_no_nan(launches):
 
 
 def test_compiles_for_gpus(tmp_path):
+    # Before it, what is to be compiled was described in another way.
+    pytest.importorskip("triton", minversion="3.3")
     environment = os.environ | {"TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
     script = Path(__file__).with_name("compile_scan_kernel.py")
     done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
