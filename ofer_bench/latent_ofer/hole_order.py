@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -162,10 +163,26 @@ def scan(
 
 
 def has_kernel(values: Tensor) -> bool:
-    """Whether the recursion on ``values`` runs as a kernel: on CUDA, in at most float32, where Triton is installed."""
-    return values.is_cuda and values.dtype != torch.float64 and _has_triton()
+    """Whether the recursion on ``values`` runs as a kernel: on CUDA, in at most float32, where Triton works."""
+    return values.is_cuda and values.dtype != torch.float64 and triton_works()
 
 
 @cache
-def _has_triton() -> bool:
-    return find_spec("triton") is not None
+def triton_works() -> bool:
+    """Whether Triton is installed and finds a GPU; warns where it can't build what starts its kernels there."""
+    if find_spec("triton") is None:
+        return False
+    from triton.runtime import driver
+
+    try:
+        driver.active.get_current_device()
+    # Whatever the compiler's failure is called, the loop gives the same numbers.
+    except Exception as error:
+        warnings.warn(
+            f"Triton can't start kernels ({error}), so holes are rebuilt in a slow loop; "
+            "it needs a C compiler and Python's headers, as of the packages gcc and python3-dev",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return False
+    return True

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -102,3 +103,13 @@ def test_compiles_for_gpus(tmp_path):
 def test_on_the_cpu_and_in_float64_the_loop_runs():
     assert not hole_order.has_kernel(torch.zeros(1))
     assert not hole_order.has_kernel(torch.zeros(1, dtype=torch.float64))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="Triton finds a GPU here")
+def test_where_triton_can_start_nothing_the_loop_runs_and_says_why():
+    hole_order.triton_works.cache_clear()
+    with pytest.warns(RuntimeWarning, match=r"slow loop; it needs a C compiler and Python's headers"):
+        assert not hole_order.triton_works()
+    # Once is enough.
+    with warnings.catch_warnings(action="error"):
+        assert not hole_order.triton_works()
