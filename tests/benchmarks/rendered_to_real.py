@@ -30,7 +30,7 @@ from ofer_bench.data.decode import decode_image
 from ofer_bench.data.paraface.build import build_paraface
 from ofer_bench.data.paraface.part import Part
 
-SIZE, MARGIN = 64, 0.05
+MARGIN = 0.05
 MEAN_DECAY = 0.998
 WIDE_SIZE, WIDE_MARGIN, WIDE_SUBJECTS, LANDMARK_EPOCHS = 64, 0.35, 400, 16
 
@@ -52,10 +52,10 @@ class HalfInstanceNorm(nn.Module):
         return torch.cat([self.instance(x[:, : self.half]), self.batch(x[:, self.half :])], dim=1)
 
 
-def network(width: int) -> ResNet18:
+def network(width: int, size: int) -> ResNet18:
     """ResNet-18 with half instance norm in its stem and in the first convolution of the blocks of three stages."""
     shape = {"width": width, "stem": "small"}
-    model = ResNet18(ComponentSettings(image_size=SIZE, patch_size=8, num_classes=len(EXPRESSIONS), model=shape))
+    model = ResNet18(ComponentSettings(image_size=size, patch_size=8, num_classes=len(EXPRESSIONS), model=shape))
     net = model.trunk.net
     net.bn1 = HalfInstanceNorm(width)
     for block in (*net.layer1, *net.layer2, *net.layer3):
@@ -96,7 +96,7 @@ def train(faces: FaceSet, val: FaceSet, *, epochs: int, width: int, seed: int) -
     The learning rate falls to zero, so that the last epoch is the one to take.
     """
     torch.manual_seed(seed)
-    model = network(width)
+    model = network(width, faces.image.shape[1])
     mean = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(MEAN_DECAY), use_buffers=True)
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.05)
@@ -130,13 +130,13 @@ def accuracy(model: ResNet18, faces: FaceSet) -> float:
     return sum(right) / len(faces)
 
 
-def photographs(folder: Path, landmarker: Landmarker) -> tuple[Tensor, np.ndarray]:
-    """Read and align the photographs of ``labels.csv``: [N,3,S,S] in [0,1] and class numbers."""
+def photographs(folder: Path, landmarker: Landmarker, size: int) -> tuple[Tensor, np.ndarray]:
+    """Read and align the photographs of ``labels.csv``: [N,3,``size``,``size``] in [0,1] and class numbers."""
     table = pd.read_csv(folder / "labels.csv")
     images = []
     for name in table["file"]:
         picture = torch.from_numpy(decode_image(folder / name, 256).copy()).permute(2, 0, 1)[None].float() / 255
-        images.append(align(landmarker, picture, WIDE_SIZE, SIZE, MARGIN)[0])
+        images.append(align(landmarker, picture, WIDE_SIZE, size, MARGIN)[0])
     return torch.cat(images), np.array([EXPRESSIONS.index(label) for label in table["label"]])
 
 
@@ -147,18 +147,20 @@ def main() -> None:
     parser.add_argument("--subjects", type=int, default=2000)
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--width", type=int, default=24)
+    parser.add_argument("--size", type=int, default=64, help="side of the faces in pixels")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--partial", type=Path, default=None, help="folder that keeps rendered faces between runs")
     options = parser.parse_args()
-    faces, _ = _rendered("train", options.subjects, options.partial)
-    val, _ = _rendered("val", 40, options.partial)
-    shifted, _ = _rendered("val", 60, options.partial, domain="shifted")
+    kind = {"image_size": options.size, "margin": MARGIN}
+    faces, _ = _rendered("train", options.subjects, options.partial, **kind)
+    val, _ = _rendered("val", 40, options.partial, **kind)
+    shifted, _ = _rendered("val", 60, options.partial, domain="shifted", **kind)
     wide, index = _rendered(
         "train", min(options.subjects, WIDE_SUBJECTS), options.partial, image_size=WIDE_SIZE, margin=WIDE_MARGIN
     )
     places = np.array([row["landmarks"] for row in index]).reshape(-1, 3, 2)
     landmarker = train_landmarker(wide, places, epochs=LANDMARK_EPOCHS, seed=0)
-    image, label = photographs(options.photos, landmarker)
+    image, label = photographs(options.photos, landmarker, options.size)
     for seed in range(options.seeds):
         for weights, model in train(faces, val, epochs=options.epochs, width=options.width, seed=seed).items():
             known = f"rendered validation {accuracy(model, val):.3f}, shifted {accuracy(model, shifted):.3f}"
@@ -176,8 +178,8 @@ def tell(label: np.ndarray, predicted: np.ndarray) -> None:
 
 
 def _rendered(people: str, subjects: int, partial: Path | None, **kind: Any) -> tuple[FaceSet, list[dict[str, object]]]:
-    """Render a part; ``kind`` are fields of Part that differ from a tight frame of the plain domain."""
-    part = Part(people=people, subjects=subjects, **{"image_size": SIZE, "margin": MARGIN, **kind})
+    """Render a part; ``kind`` are further fields of Part."""
+    part = Part(people=people, subjects=subjects, **kind)
     return build_paraface(part, partial=partial, progress=lambda done, total, what: _tell(people, done, total, what))
 
 
