@@ -17,7 +17,7 @@ from ofer_bench.core.expressions import Expression
 from ofer_bench.core.seeding import derive_rng
 from ofer_bench.core.types import FaceSet
 from ofer_bench.data.paraface.model import load_head_model
-from ofer_bench.data.paraface.part import PARAFACE_VERSION, PROP_SETS, UNSEEN_PROPS, Part
+from ofer_bench.data.paraface.part import DRAWS, PROP_SETS, UNSEEN_PROPS, Part
 from ofer_bench.data.paraface.partial import read_subject, write_subject
 from ofer_bench.data.paraface.sampling import (
     KDEF_VIEWS,
@@ -202,7 +202,7 @@ def _column(studio: Studio, subject: Subject, shots: Sequence[Shot], part: Part)
 
 
 def _draw_prop(shot: Shot, kinds: tuple[str, ...], seed: int, attempt: int) -> Prop:
-    rng = derive_rng("paraface-prop", PARAFACE_VERSION, seed, shot.sample_id, attempt)
+    rng = derive_rng("paraface-prop", DRAWS, seed, shot.sample_id, attempt)
     return Prop(kind=str(rng.choice(kinds)), seed=int(rng.integers(2**31)))
 
 

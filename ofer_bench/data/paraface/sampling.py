@@ -15,7 +15,7 @@ from ofer_bench.core.seeding import derive_rng
 from ofer_bench.data.paraface.appearance import Appearance, draw_appearance
 from ofer_bench.data.paraface.expressions import INTENSITY_RANGE, MAX_WEIGHT, draw_actions, draw_resting
 from ofer_bench.data.paraface.model import ANCESTRIES, ASYMMETRY_CONTROLS, SHAPE_CONTROLS
-from ofer_bench.data.paraface.part import PARAFACE_VERSION
+from ofer_bench.data.paraface.part import DRAWS
 from ofer_bench.data.paraface.scenery import Scenery, draw_scenery
 
 # Female, male. Eyes are meant to stand 62 and 64 mm apart (about 63 on average: Dodgson 2004). All else was set by
@@ -99,7 +99,7 @@ class Shot:
 
 def draw_subject(split: str, number: int, seed: int) -> Subject:
     """Draw subject ``number`` (from 1) of ``split``."""
-    rng = derive_rng("paraface", PARAFACE_VERSION, seed, split, number)
+    rng = derive_rng("paraface", DRAWS, seed, split, number)
     age = float(rng.triangular(18, 30, 80))
     male = bool(rng.random() < 0.5)
     ancestry = rng.dirichlet([0.45] * len(ANCESTRIES))
@@ -140,7 +140,7 @@ def draw_shot(
 
     With ``views`` (yaws in degrees) the repeats go through these views instead of small random turns.
     """
-    rng = derive_rng("paraface", PARAFACE_VERSION, seed, subject.id, expression.value, repeat, domain)
+    rng = derive_rng("paraface", DRAWS, seed, subject.id, expression.value, repeat, domain)
     low, high = INTENSITY_RANGE
     # Weak ones are rarer: below the middle of the range faces come close to their own rest.
     intensity = float(rng.triangular(low, high, high)) if expression is not Expression.NEUTRAL else 0.0
