@@ -145,7 +145,7 @@ def test_epochs_are_chosen_on_clean_and_deoccluded_faces(tiny, upstream):
     torch.manual_seed(0)
     model, log = LatentRecognizer(tiny.settings("latent-recognizer"), upstream), tiny.log()
     val = tiny.faces(42, 1)
-    model.fit(tiny.faces(56, 0), val, Recipe(epochs=4, batch_size=14, lr=1e-2), 2, log)
+    model.fit(tiny.faces(140, 0), val, Recipe(epochs=6, batch_size=20, lr=1e-2), 2, log)
     restored = deoccluded(val, upstream["hybrid"], 4, 14, derive_seed("deoccluded", "val", 2), "cpu")
     parts = [accuracy(model.predict, faces, "cpu") for faces in (val, restored)]
     assert parts[0] != parts[1]
