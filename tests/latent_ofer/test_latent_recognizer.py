@@ -146,7 +146,7 @@ def test_epochs_are_chosen_on_clean_and_deoccluded_faces(tiny, upstream):
     model, log = LatentRecognizer(tiny.settings("latent-recognizer"), upstream), tiny.log()
     val = tiny.faces(42, 1)
     model.fit(tiny.faces(140, 0), val, Recipe(epochs=6, batch_size=20, lr=1e-2), 2, log)
-    restored = deoccluded(val, upstream["hybrid"], 4, 14, derive_seed("deoccluded", "val", 2), "cpu")
+    restored = deoccluded(val, upstream["hybrid"], 4, 20, derive_seed("deoccluded", "val", 2), "cpu")
     parts = [accuracy(model.predict, faces, "cpu") for faces in (val, restored)]
     assert parts[0] != parts[1]
     assert max(row["score"] for row in log.rows) == pytest.approx(sum(parts) / 2)
