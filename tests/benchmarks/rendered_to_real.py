@@ -107,7 +107,11 @@ def train(faces: FaceSet, val: FaceSet, *, epochs: int, width: int, seed: int) -
         order = torch.randperm(len(faces), generator=generator).numpy()
         for start in range(0, len(faces) - 63, 64):
             batch = faces.batch(order[start : start + 64])
-            loss = F.cross_entropy(model.logits(augment(batch.image, generator)), batch.label, label_smoothing=0.1)
+            image = augment(batch.image, generator)
+            # Nearly twice as fast on processors that multiply bfloat16.
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = model.logits(image).float()
+            loss = F.cross_entropy(logits, batch.label, label_smoothing=0.1)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

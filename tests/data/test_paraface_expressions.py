@@ -62,7 +62,7 @@ def test_a_variant_is_called_by_its_units() -> None:
         assert len(VARIANTS[expression]) >= 2
         for code, units in VARIANTS[expression].items():
             assert [int(number) for number in code.split("+")] == sorted(units) == list(units)
-            assert all(0.0 < weight <= 1.0 for weight in units.values())
+            assert all(0.0 < weight <= 1.2 for weight in units.values())
             assert set(units) <= set(ACTION_UNITS)
     codes = [code for variants in VARIANTS.values() for code in variants]
     assert len(codes) == len(set(codes))
@@ -108,6 +108,43 @@ def test_parted_lips_follow_the_corners(head: HeadModel, identity: np.ndarray, f
     assert both != pytest.approx({k: alone.get(k, 0) + ACTION_UNITS[25].get(k, 0) for k in {*alone, *ACTION_UNITS[25]}})
     gap = head.mouth_gap(head.express(identity, [alone, both]))
     assert gap[1] > gap[0] + 0.03
+
+
+def mouth(head: HeadModel, vertices: np.ndarray) -> dict[str, float]:
+    """Width, height of the corners over the seam of the lips, gap and red seen from the front, in pupil distances."""
+    eyes = head.landmarks(vertices[None])[0, :2]
+    unit = float(np.linalg.norm(eyes[0] - eyes[1]))
+    corners, seam = vertices[head.mouth_corners], vertices[list(head.lip_middles)].mean(axis=0)
+    red = head.triangles[(head.uv_region[head.triangles, 0] > 0.5).all(axis=1)]
+    first, second = (vertices[red[:, i]] - vertices[red[:, 0]] for i in (1, 2))
+    return {
+        "width": float(np.linalg.norm(corners[0] - corners[1])) / unit,
+        "corners": float(corners[:, 1].mean() - seam[1]) / unit,
+        "gap": float(head.mouth_gap(vertices[None])[0]) / unit,
+        "red": float(np.maximum(np.cross(first, second)[:, 2], 0.0).sum()) / 2 / unit**2,
+    }
+
+
+# What each unit does to the mouth, after the manual of FACS: least and largest change in pupil distances.
+SEEN = {
+    12: {"width": (0.05, 0.2), "corners": (0.04, 0.15), "gap": (-0.05, 0.02)},
+    15: {"corners": (-0.2, -0.05), "width": (-0.05, 0.08)},
+    17: {"corners": (-0.1, 0.0), "width": (-0.03, 0.03)},
+    20: {"width": (0.1, 0.3), "corners": (-0.05, 0.02)},
+    22: {"width": (-0.2, -0.01)},
+    23: {"width": (-0.1, 0.0), "corners": (-0.02, 0.02), "gap": (-0.1, 0.0), "red": (-0.1, -0.02)},
+    24: {"width": (-0.1, 0.0), "corners": (-0.02, 0.02), "gap": (-0.1, 0.0), "red": (-0.1, -0.02)},
+    25: {"gap": (0.03, 0.3), "width": (-0.03, 0.03)},
+    27: {"gap": (0.3, 1.0), "width": (-0.2, 0.0)},
+}
+
+
+@pytest.mark.parametrize("unit", SEEN)
+def test_units_move_the_mouth_as_the_manual_says(head: HeadModel, identity: np.ndarray, unit: int) -> None:
+    """Lips that tighten and press (23, 24) narrow the mouth; drawn wide, they would look like a smile."""
+    rest, seen = mouth(head, identity), mouth(head, head.express(identity, [action_weights({unit: 1.0})])[0])
+    for name, (low, high) in SEEN[unit].items():
+        assert low <= seen[name] - rest[name] <= high, name
 
 
 @pytest.mark.parametrize("expression", EMOTIONS)

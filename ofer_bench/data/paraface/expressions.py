@@ -36,7 +36,7 @@ ACTION_UNITS: Mapping[int, Mapping[str, float]] = {
     20: {**_both("mouthStretch*", 0.9), "mouth-retraction": 0.45},
     22: {"mouthFunnel": 0.7},
     23: {"mouthRollUpper": 0.6, "mouthRollLower": 0.6, "mouthPucker": 0.25},
-    24: {**_both("mouthPress*", 0.9), "mouthRollUpper": 0.3, "mouthRollLower": 0.3},
+    24: {**_both("mouthPress*", 0.4), "mouthRollUpper": 0.5, "mouthRollLower": 0.5, "mouthPucker": 0.7},
     25: {**_both("mouthUpperUp*", 0.35), **_both("mouthLowerDown*", 0.65)},
     26: {"jawOpen": 0.6},
     27: {"jawOpen": 0.75, "mouth-open": 0.4},
@@ -58,6 +58,7 @@ _TOGETHER: Mapping[tuple[int, int], Mapping[str, float]] = {
 VARIANTS: Mapping[Expression, Mapping[str, Units]] = {
     Expression.NEUTRAL: {"0": {}},
     Expression.HAPPINESS: {
+        "12": {12: 1.2},
         "6+12": {6: 0.9, 12: 1.0},
         "6+12+25": {6: 0.9, 12: 1.0, 25: 0.9},
         "6+12+25+26": {6: 1.0, 12: 1.0, 25: 0.9, 26: 0.45},
@@ -92,7 +93,7 @@ VARIANTS: Mapping[Expression, Mapping[str, Units]] = {
         "4+5+7+10+22+25": {4: 1.0, 5: 0.5, 7: 0.6, 10: 0.5, 22: 0.5, 25: 0.8},
     },
 }
-"""Expression -> variant (its code) -> action units with weights in [0,1]; an image shows one variant."""
+"""Expression -> variant (its code) -> action units with weights in [0,1.2]; an image shows one variant."""
 
 NOISE_ACTIONS: Mapping[str, float] = {
     "browInnerUp": 0.2,

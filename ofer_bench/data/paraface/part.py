@@ -8,9 +8,9 @@ from ofer_bench.core.expressions import Expression
 from ofer_bench.core.hashing import digest
 
 DRAWS = "2"
-"""Part of every seed: while it stays, the same people and pictures are drawn."""
+"""Part of every seed: while it stays, the same people are drawn, and the same pictures where no coding changes."""
 
-PARAFACE_VERSION = f"{DRAWS}.1"
+PARAFACE_VERSION = f"{DRAWS}.2"
 """Version of everything that shapes the pixels."""
 
 DOMAINS: tuple[str, ...] = ("plain", "shifted")
