@@ -4,8 +4,7 @@
 decision is among seven classes; the figure is the balanced accuracy over the classes that the photographs show.
 Nothing is trained or selected on the photographs: the last epoch counts, and validation faces are rendered too, plain
 ones and ones of the shifted domain, without things before the face. The last weights and their running mean are both
-told. Eyes and mouth are found by a network that was trained on rendered faces as well. Slight expressions are left out
-of training (``--intensity``): taught by them, a network takes low brows at rest for anger.
+told. Eyes and mouth are found by a network that was trained on rendered faces as well.
 """
 
 from __future__ import annotations
@@ -153,13 +152,11 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--width", type=int, default=24)
     parser.add_argument("--size", type=int, default=64, help="side of the faces in pixels")
-    parser.add_argument("--intensity", type=float, default=0.7, help="slightest expression to train on, 0.3 for all")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--partial", type=Path, default=None, help="folder that keeps rendered faces between runs")
     options = parser.parse_args()
     kind = {"image_size": options.size, "margin": MARGIN}
-    faces, rows = _rendered("train", options.subjects, options.partial, **kind)
-    faces = faces.subset([n for n, row in enumerate(rows) if not 0 < row["intensity"] < options.intensity])
+    faces, _ = _rendered("train", options.subjects, options.partial, **kind)
     val, _ = _rendered("val", 40, options.partial, **kind)
     shifted, _ = _rendered("val", 60, options.partial, domain="shifted", **kind)
     wide, index = _rendered(
