@@ -127,7 +127,7 @@ def mouth(head: HeadModel, vertices: np.ndarray) -> dict[str, float]:
 
 # What each unit does to the mouth, after the manual of FACS: least and largest change in pupil distances.
 SEEN = {
-    12: {"width": (0.05, 0.2), "corners": (0.04, 0.15), "gap": (-0.05, 0.02)},
+    12: {"width": (0.1, 0.28), "corners": (0.08, 0.2), "gap": (-0.05, 0.02)},
     15: {"corners": (-0.2, -0.05), "width": (-0.05, 0.08)},
     17: {"corners": (-0.1, 0.0), "width": (-0.03, 0.03)},
     20: {"width": (0.1, 0.3), "corners": (-0.05, 0.02)},

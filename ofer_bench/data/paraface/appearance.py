@@ -76,7 +76,8 @@ class Appearance:
     """Colours are linear sRGB albedos in [0,1]; shares and strengths lie in [0,1] unless said otherwise.
 
     ``collar`` in decimetres from the mean one; ``ruddiness`` in [0,2]; ``stubble`` is the
-    shadow of shaved hair, ``beard`` one of none, full, moustache, goatee, chin.
+    shadow of shaved hair, ``beard`` one of none, full, moustache, goatee, chin; ``sockets`` in [-0.15,1] how dark the
+    hollows between eyes, brows and nose are.
     """
 
     skin: Rgb
@@ -97,6 +98,7 @@ class Appearance:
     beard: str
     beard_density: float
     oil: float
+    sockets: float
     texture_seed: int
 
 
@@ -129,7 +131,7 @@ def draw_appearance(rng: np.random.Generator, *, male: bool, age: float, ancestr
         ),
         lash=rgb(np.array([0.010, 0.008, 0.008]) + (0.25 * skin if male else 0.03 * skin)),
         brow=Brow(
-            height=float(rng.uniform(-0.065, 0.02) if male else rng.uniform(-0.035, 0.04)),
+            height=float(rng.uniform(-0.05, 0.005) if male else rng.uniform(-0.022, 0.027)),
             rise=float(rng.uniform(0.0, 0.04)),
             thickness=float(rng.uniform(0.022, 0.052) if male else rng.uniform(0.016, 0.036)),
             arch=float(rng.uniform(0.0, 0.035 if male else 0.065)),
@@ -154,6 +156,7 @@ def draw_appearance(rng: np.random.Generator, *, male: bool, age: float, ancestr
         beard=beard if male else "none",
         beard_density=float(rng.uniform(0.35, 1.0)),
         oil=float(rng.uniform(0.5, 1.5)),
+        sockets=float(rng.uniform(-0.15, 1.0)),
         texture_seed=int(rng.integers(2**31)),
     )
 

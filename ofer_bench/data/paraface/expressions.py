@@ -23,84 +23,89 @@ def _both(name: str, gain: float) -> dict[str, float]:
 ACTION_UNITS: Mapping[int, Mapping[str, float]] = {
     1: {"browInnerUp": 1.2, **_both("eyebrows-*-inner-up", 0.7)},
     2: {**_both("browOuterUp*", 1.0), **_both("eyebrows-*-extern-up", 0.7)},
-    4: {**_both("browDown*", 0.9), **_both("eyebrows-*-down", 0.5)},
+    4: {**_both("browDown*", 1.2), **_both("eyebrows-*-down", 0.7)},
     5: _both("eyeWide*", 1.3),
     6: {**_both("cheekSquint*", 1.2), **_both("eyeSquint*", 0.3)},
     7: _both("eyeSquint*", 1.1),
-    9: {**_both("noseSneer*", 1.2), **_both("nose-*-elevation", 0.9), **_both("mouthUpperUp*", 0.25)},
+    9: {
+        **_both("noseSneer*", 1.2),
+        **_both("nose-*-elevation", 0.9),
+        **_both("mouthUpperUp*", 0.45),
+        **_both("eyeSquint*", 0.4),
+    },
     10: {**_both("mouthUpperUp*", 0.7), "mouth-elevation": 0.45},
-    12: {**_both("mouthSmile*", 0.35), "mouth-corner-puller": 0.12, "mouth-retraction": 0.22},
+    12: {**_both("mouthSmile*", 0.85), "mouth-corner-puller": 0.25},
     15: {**_both("mouthFrown*", 0.8), "mouth-depression": 0.55},
     16: _both("mouthLowerDown*", 0.9),
     17: {"mouthShrugLower": 1.0},
-    20: {**_both("mouthStretch*", 0.9), "mouth-retraction": 0.45},
+    20: {**_both("mouthStretch*", 0.85), "mouth-retraction": 0.25},
     22: {"mouthFunnel": 0.7},
     23: {"mouthRollUpper": 0.6, "mouthRollLower": 0.6, "mouthPucker": 0.25},
     24: {**_both("mouthPress*", 0.4), "mouthRollUpper": 0.5, "mouthRollLower": 0.5, "mouthPucker": 0.7},
     25: {**_both("mouthUpperUp*", 0.35), **_both("mouthLowerDown*", 0.65)},
-    26: {"jawOpen": 0.6},
+    26: {"jawOpen": 0.45, "mouth-open": 0.4},
     27: {"jawOpen": 0.75, "mouth-open": 0.4},
+    64: _both("eyeBlink*", 0.35),
 }
 """Action unit -> {action of the head model: weight at full intensity}."""
 
 _TOGETHER: Mapping[tuple[int, int], Mapping[str, float]] = {
-    (12, 25): {
-        "mouth-upward-retraction": 0.12,
-        "mouth-retraction": 0.2,
-        **_both("mouthUpperUp*", 0.75),
-        **_both("mouthLowerDown*", 0.25),
-        **_both("mouthStretch*", 0.2),
-    },
-    (20, 25): {"mouth-depression-retraction": 0.6, **_both("mouthLowerDown*", 0.3)},
+    (12, 25): {"mouth-upward-retraction": 0.4, **_both("mouthUpperUp*", 0.6), **_both("mouthLowerDown*", 0.3)},
+    (20, 25): {**_both("mouthUpperUp*", 0.3), **_both("mouthLowerDown*", 0.5)},
+    (20, 26): {"jawOpen": 0.65},
 }
-"""Lips part differently while they are drawn up or sideways: these replace the actions of the second unit."""
+"""Lips and jaw part differently while the lips are drawn up or sideways: these replace the actions of the second
+unit."""
 
 VARIANTS: Mapping[Expression, Mapping[str, Units]] = {
     Expression.NEUTRAL: {"0": {}},
     Expression.HAPPINESS: {
-        "12": {12: 1.2},
-        "6+12": {6: 0.9, 12: 1.0},
-        "6+12+25": {6: 0.9, 12: 1.0, 25: 0.9},
-        "6+12+25+26": {6: 1.0, 12: 1.0, 25: 0.9, 26: 0.45},
-        "12+25": {12: 1.0, 25: 0.8},
+        "12": {12: 1.1},
+        "6+12": {6: 0.8, 12: 1.0},
+        "6+12+25": {6: 0.8, 12: 0.8, 25: 1.0},
+        "6+12+25+26": {6: 0.9, 12: 0.8, 25: 1.0, 26: 0.5},
+        "12+25": {12: 0.8, 25: 1.0},
     },
     Expression.SADNESS: {
-        "1+4+15": {1: 1.0, 4: 0.5, 15: 0.9},
-        "1+4+15+17": {1: 1.0, 4: 0.5, 15: 0.8, 17: 0.7},
-        "1+15+17": {1: 1.0, 15: 1.0, 17: 0.5},
-        "1+4+7+15": {1: 1.0, 4: 0.6, 7: 0.5, 15: 0.9},
+        "1+4+15": {1: 1.2, 4: 0.5, 15: 0.9},
+        "1+4+15+17": {1: 1.2, 4: 0.5, 15: 0.8, 17: 0.7},
+        "1+4+7+15": {1: 1.2, 4: 0.6, 7: 0.4, 15: 0.9},
+        "1+4+15+64": {1: 1.1, 4: 0.4, 15: 0.9, 64: 1.0},
+        "1+4+15+17+64": {1: 1.1, 4: 0.5, 15: 0.8, 17: 0.7, 64: 1.0},
     },
     Expression.SURPRISE: {
-        "1+2+5+26": {1: 1.0, 2: 1.0, 5: 0.8, 26: 0.9},
-        "1+2+5+27": {1: 1.0, 2: 1.0, 5: 0.9, 27: 0.9},
-        "1+2+26": {1: 1.0, 2: 1.0, 26: 0.9},
+        "1+2+5+26": {1: 1.0, 2: 1.1, 5: 0.8, 26: 1.0},
+        "1+2+5+27": {1: 1.0, 2: 1.1, 5: 0.9, 27: 0.9},
+        "1+2+26": {1: 1.0, 2: 1.1, 26: 1.2},
     },
     Expression.FEAR: {
-        "1+2+4+5+20": {1: 1.0, 2: 0.5, 4: 0.6, 5: 1.0, 20: 0.9},
-        "1+2+4+5+20+25": {1: 1.0, 2: 0.5, 4: 0.6, 5: 1.0, 20: 1.0, 25: 0.9},
-        "1+2+4+5+20+25+26": {1: 1.0, 2: 0.5, 4: 0.6, 5: 1.0, 20: 1.0, 25: 0.8, 26: 0.5},
+        "1+2+4+5+20": {1: 1.0, 2: 0.5, 4: 0.45, 5: 1.0, 20: 1.0},
+        "1+2+4+5+20+25": {1: 1.0, 2: 0.5, 4: 0.45, 5: 1.0, 20: 1.0, 25: 0.9},
+        "1+2+4+5+20+25+26": {1: 1.0, 2: 0.5, 4: 0.45, 5: 1.0, 20: 1.0, 25: 0.8, 26: 0.6},
     },
     Expression.DISGUST: {
         "9+17": {9: 1.0, 17: 0.6},
+        "9+10+17": {9: 0.9, 10: 0.7, 17: 0.5},
         "9+10+25": {9: 0.9, 10: 0.8, 25: 0.4},
-        "9+16+25": {9: 1.0, 16: 0.6, 25: 0.4},
-        "4+7+9+10": {4: 0.5, 7: 0.5, 9: 1.0, 10: 0.7},
+        "9+16+25": {9: 1.0, 16: 0.8, 25: 0.5},
+        "4+7+9+10": {4: 0.2, 7: 0.2, 9: 1.0, 10: 0.8},
     },
     Expression.ANGER: {
         "4+5+7+23": {4: 1.0, 5: 0.6, 7: 0.6, 23: 0.9},
         "4+5+7+24": {4: 1.0, 5: 0.5, 7: 0.6, 24: 0.9},
         "4+7+17+24": {4: 1.0, 7: 0.7, 17: 0.6, 24: 0.8},
         "4+5+7+10+22+25": {4: 1.0, 5: 0.5, 7: 0.6, 10: 0.5, 22: 0.5, 25: 0.8},
+        "4+5+7+10+25+26": {4: 1.0, 5: 0.6, 7: 0.5, 10: 0.5, 25: 0.8, 26: 0.8},
     },
 }
 """Expression -> variant (its code) -> action units with weights in [0,1.2]; an image shows one variant."""
 
 NOISE_ACTIONS: Mapping[str, float] = {
-    "browInnerUp": 0.2,
-    "browDownLeft": 0.15,
-    "browDownRight": 0.15,
-    "browOuterUpLeft": 0.2,
-    "browOuterUpRight": 0.2,
+    "browInnerUp": 0.13,
+    "browDownLeft": 0.1,
+    "browDownRight": 0.1,
+    "browOuterUpLeft": 0.13,
+    "browOuterUpRight": 0.13,
     "cheekPuff": 0.2,
     "cheekSquintLeft": 0.2,
     "cheekSquintRight": 0.2,
@@ -131,9 +136,9 @@ NOISE_ACTIONS: Mapping[str, float] = {
 
 RESTING_ACTIONS: Mapping[str, tuple[float, float]] = {
     "eyeWide": (0.0, 0.25),
-    "mouthFrown": (0.0, 0.6),
+    "mouthFrown": (0.0, 0.7),
     "mouthSmile": (0.0, 0.2),
-    "browDown": (0.0, 0.25),
+    "browDown": (0.0, 0.16),
     "mouthRollUpper": (0.0, 0.35),
 }
 """Action (both sides) -> range of its weight in a face at rest."""
@@ -141,13 +146,23 @@ RESTING_ACTIONS: Mapping[str, tuple[float, float]] = {
 INTENSITY_RANGE = (0.3, 1.0)
 """Intensity of the variant that an image shows; about the FACS levels B to E."""
 
-_MOVEMENT = 0.7
-"""Exponent of the intensity, whose power is the share of the full movement: 0.43 at 0.3. The slight levels of FACS are
-the narrow ones, and at a linear 0.3 many faces could not be told from faces at rest."""
+MOVEMENT: Mapping[Expression, float] = {
+    Expression.NEUTRAL: 1.0,
+    Expression.HAPPINESS: 1.3,
+    **dict.fromkeys(
+        (Expression.SADNESS, Expression.SURPRISE, Expression.FEAR, Expression.DISGUST, Expression.ANGER), 0.6
+    ),
+}
+"""Expression -> exponent of the intensity, whose power is the share of the full movement.
+
+A face is labelled by what people see in it. A smile is seen as one as soon as it shows; anger, disgust and sadness are
+recognised in proportion to their strength (Hess, Blairy and Kleck, 1997) and, when slight, are taken for rest. So
+smiles begin at 0.21 of their full movement and the others at 0.49."""
 
 MAX_WEIGHT = 1.5
 """Largest weight of an action; beyond it the blend shapes tear."""
 
+_LOWERED_GAZE = 12.0
 _UNIT_JITTER = 0.2
 _ASYMMETRY = 0.15
 _NOISE_COUNT = 8
@@ -163,6 +178,11 @@ def action_weights(units: Units) -> dict[str, float]:
         for action, gain in (together or ACTION_UNITS[unit]).items():
             weights[action] = weights.get(action, 0.0) + weight * gain
     return weights
+
+
+def lowered_gaze(expression: Expression, variant: str, intensity: float) -> float:
+    """Degrees by which the eyes look down (action unit 64) in ``variant`` of ``expression``."""
+    return _LOWERED_GAZE * VARIANTS[expression][variant].get(64, 0.0) * intensity ** MOVEMENT[expression]
 
 
 def draw_resting(rng: np.random.Generator) -> dict[str, float]:
@@ -183,7 +203,7 @@ def draw_actions(expression: Expression, intensity: float, rng: np.random.Genera
     """
     variants = VARIANTS[expression]
     variant = str(rng.choice(list(variants)))
-    moved = intensity**_MOVEMENT
+    moved = intensity ** MOVEMENT[expression]
     units = {u: w * moved * rng.uniform(1 - _UNIT_JITTER, 1 + _UNIT_JITTER) for u, w in variants[variant].items()}
     weights = action_weights(units)
     lean = rng.uniform(-_ASYMMETRY, _ASYMMETRY)

@@ -56,11 +56,11 @@ def _recession(style: Style, hair: Hair) -> float:
 
 def _plant(scalp: Scalp, style: Style, hair: Hair, rng: np.random.Generator) -> Strands:
     """Choose the roots and move each a little, so that no two heads share a pattern."""
-    depth = hairline_depth(scalp.rest, _recession(style, hair)).astype(np.float32)
+    depth = hairline_depth(scalp.rest, _recession(style, hair))
     rooted = np.flatnonzero(depth > 0.03 * rng.random(len(depth)))[: style.count]
     root = scalp.roots[rooted]
-    root = root + 0.012 * rng.standard_normal(root.shape, dtype=np.float32)
-    noise = rng.random((len(root), 4), dtype=np.float32) * 2.0 - 1.0
+    root = root + 0.012 * rng.standard_normal(root.shape)
+    noise = rng.random((len(root), 4)) * 2.0 - 1.0
     # The parting is no ruler's line, and ends at the whorl.
     line = 0.42 * hair.parting * smooth(-0.3, 0.3, root[:, 2]) + 0.02 * np.sin(9.0 * root[:, 2]) + 0.015 * noise[:, 3]
     side = np.sign(root[:, 0] - line)
@@ -70,31 +70,32 @@ def _plant(scalp: Scalp, style: Style, hair: Hair, rng: np.random.Generator) -> 
 def _ribbons(path: np.ndarray, scalp: Scalp, style: Style, strands: Strands, rng: np.random.Generator) -> Geometry:
     """Give each path [N,K,3] a width, a normal that shades it as a round lock, and a colour of its own."""
     count, nodes, _ = path.shape
-    scale, shift = scalp.scale.astype(np.float32), scalp.shift.astype(np.float32)
     outward = from_capsule(*to_capsule(path))[1]
-    path = path * scale + shift
+    path = path * scalp.scale + scalp.shift
     tangent = tangents(path)
     across = unit(np.cross(tangent, outward))
     normal = np.cross(across, tangent)
-    tilt = 0.2 * rng.standard_normal((count, 1, 1), dtype=np.float32)
+    tilt = 0.2 * rng.standard_normal((count, 1, 1))
     across, normal = across * np.cos(tilt) + normal * np.sin(tilt), normal * np.cos(tilt) - across * np.sin(tilt)
-    along = np.linspace(0.0, 1.0, nodes, dtype=np.float32)
+    along = np.linspace(0.0, 1.0, nodes)
     reach = 0.5 * _widths(strands, along, rng)[..., None] * (style.width * across)
     vertices = np.stack([path - reach, path + reach], axis=2)
     middle = normal + 0.25 * outward
     bent = unit(np.stack([middle - 0.55 * across, middle + 0.55 * across], axis=2))
-    grain = np.empty((count, nodes, 2, 2), dtype=np.float32)
+    grain = np.empty((count, nodes, 2, 2))
     grain[..., 0] = (-1.0, 1.0)
     grain[..., 1] = along[:, None]
     triangles = _strips(count, nodes)
+    colour = np.repeat(_colours(strands, along, rng), 2, axis=1)
+    # Grown in double precision: a last bit that differs between machines would otherwise move a strand by a pixel.
     return Geometry(
-        vertices=vertices.reshape(-1, 3),
+        vertices=vertices.reshape(-1, 3).astype(np.float32),
         triangles=triangles,
-        normal=bent.reshape(-1, 3),
-        colour=np.repeat(_colours(strands, along, rng), 2, axis=1).reshape(-1, 3),
+        normal=bent.reshape(-1, 3).astype(np.float32),
+        colour=colour.reshape(-1, 3).astype(np.float32),
         surface=np.full(len(triangles), SURFACES.index("hair"), dtype=np.int32),
-        tangent=np.repeat(tangent, 2, axis=1).reshape(-1, 3),
-        grain=grain.reshape(-1, 2),
+        tangent=np.repeat(tangent, 2, axis=1).reshape(-1, 3).astype(np.float32),
+        grain=grain.reshape(-1, 2).astype(np.float32),
     )
 
 
@@ -103,18 +104,18 @@ def _widths(strands: Strands, along: np.ndarray, rng: np.random.Generator) -> np
     inner = smooth(0.0, 0.22, strands.depth)[:, None]
     root = 0.1 + 0.5 * inner
     taper = np.minimum(root + (1.0 - root) * along / 0.25, 1.0) * np.minimum(0.12 + 2.2 * (1.0 - along), 1.0)
-    width: np.ndarray = taper * (0.65 + 0.35 * inner) * (0.7 + 0.6 * rng.random((len(inner), 1), dtype=np.float32))
+    width: np.ndarray = taper * (0.65 + 0.35 * inner) * (0.7 + 0.6 * rng.random((len(inner), 1)))
     return width
 
 
 def _colours(strands: Strands, along: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Albedo float32 [N,K,3]: darker roots, every lock its own shade, some bleached by the sun."""
+    """Albedo [N,K,3]: darker roots, every lock its own shade, some bleached by the sun."""
     count = len(strands.root)
-    shade = np.exp(0.16 * rng.standard_normal(count, dtype=np.float32))
+    shade = np.exp(0.16 * rng.standard_normal(count))
     shade[rng.random(count) < 0.08] *= 1.45
-    warm = 0.03 * rng.standard_normal(count, dtype=np.float32)
+    warm = 0.03 * rng.standard_normal(count)
     tone = shade[:, None] * np.stack([1.0 + warm, np.ones_like(warm), 1.0 - warm], axis=1)
-    tone = tone * np.asarray(strands.hair.colour, dtype=np.float32)
+    tone = tone * np.asarray(strands.hair.colour)
     ramp = 0.6 + 0.4 * np.minimum(along / 0.3, 1.0) + 0.12 * along
     return np.clip(tone[:, None] * ramp[:, None], 0.0, 1.0)
 

@@ -13,7 +13,7 @@ _CLEARANCE = 0.02
 
 
 def grow_paths(scalp: Scalp, style: Style, strands: Strands, rng: np.random.Generator) -> np.ndarray:
-    """Grow all ``strands`` from root to tip: float32 [N,nodes,3] in the scalp frame, outside the skin."""
+    """Grow all ``strands`` from root to tip: float64 [N,nodes,3] in the scalp frame, outside the skin."""
     path, room = _integrate(scalp, style, strands, rng)
     path = _into_locks(path, style, strands)
     path = _cut(path, room, scalp, style, strands, rng)
@@ -59,7 +59,7 @@ def _integrate(scalp: Scalp, style: Style, strands: Strands, rng: np.random.Gene
     lift = _lifts(style, strands, rng)
     # High locks turn over in a wider arc.
     bend = np.maximum(0.16, 0.9 * lift)
-    guard = (style.guard or 0.0) + 0.22 * rng.random(len(step), dtype=np.float32) ** 2
+    guard = (style.guard or 0.0) + 0.22 * rng.random(len(step)) ** 2
     elevation, azimuth, _ = to_capsule(strands.root)
     point, outward = from_capsule(elevation, azimuth, surface_radius(surface, elevation, azimuth) + 0.005)
     heading = np.zeros_like(point)
@@ -98,7 +98,7 @@ def _lengths(style: Style, strands: Strands) -> np.ndarray:
 def _lifts(style: Style, strands: Strands, rng: np.random.Generator) -> np.ndarray:
     """Height over the skin: layers from the scalp outwards, highest over the forehead and on top."""
     low, high = style.lift
-    layer = rng.random(len(strands.root), dtype=np.float32)
+    layer = rng.random(len(strands.root))
     y, z = strands.root[:, 1], strands.root[:, 2]
     forehead = smooth(0.9, 1.35, z) * smooth(7.7, 7.9, y)
     place = 0.4 + 0.6 * smooth(7.3, 8.1, y) + 0.3 * forehead
@@ -120,7 +120,7 @@ def _into_locks(path: np.ndarray, style: Style, strands: Strands) -> np.ndarray:
     # The side counts as a coordinate: a lock never spans the parting.
     mark = np.concatenate([strands.root - strands.root.mean(axis=0), strands.side[:, None]], axis=1)
     gap = (mark[:guides] ** 2).sum(axis=1) - 2.0 * mark @ mark[:guides].T
-    along = np.linspace(0.0, 1.0, path.shape[1], dtype=np.float32) ** 1.5
+    along = np.linspace(0.0, 1.0, path.shape[1]) ** 1.5
     pull = style.lock * along * (1.0 + 0.5 * strands.noise[:, :1])
     apart = path[gap.argmin(axis=1)] - path
     # Neighbours that the whorl has sent different ways do not meet inside the head.
@@ -138,7 +138,7 @@ def _cut(
     # Layers in front are shorter than those down the back.
     front = smooth(0.0, 1.0, strands.root[:, 2])
     hem = low + (high - low) * strands.hair.length + style.ragged * (strands.noise[:, 1] + 1.5 * front)
-    brow = scalp.eye_y + style.brow + 0.05 * rng.random(count, dtype=np.float32)
+    brow = scalp.eye_y + style.brow + 0.05 * rng.random(count)
     x, y, z = path[..., 0], path[..., 1], path[..., 2]
     over_eyes = [y - brow[:, None], np.abs(x) - scalp.eye_x - 0.29, 0.85 - z]
     margin = np.stack([*over_eyes, y - hem[:, None], room])
@@ -150,10 +150,10 @@ def _cut(
     crossing = np.where(after < 0, np.clip(before / np.maximum(before - after, 1e-6), 0.0, 1.0), 1.0)
     # A strand is over the eyes once it is so in all three respects.
     share = np.minimum(crossing[:3].max(axis=0), crossing[3:].min(axis=0))
-    last = (first - 1).astype(np.float32) + share
-    at = last[:, None] * np.linspace(0.0, 1.0, style.nodes, dtype=np.float32)
+    last = first - 1 + share
+    at = last[:, None] * np.linspace(0.0, 1.0, style.nodes)
     node = np.minimum(at.astype(np.int32), steps - 1)
-    part = (at - node.astype(np.float32))[..., None]
+    part = (at - node)[..., None]
     flat = path.reshape(-1, 3)
     place = node + row[:, None] * path.shape[1]
     start = flat[place]
@@ -171,7 +171,7 @@ def _wind(path: np.ndarray, style: Style, strands: Strands, rng: np.random.Gener
     arc = np.cumsum(np.sqrt(np.einsum("nkc,nkc->nk", pieces, pieces)), axis=1)
     arc = np.concatenate([np.zeros_like(arc[:, :1]), arc], axis=1)
     # Neighbours wave together, but not exactly.
-    start = 3.0 * strands.root[:, 0] + 2.0 * strands.root[:, 2] + rng.normal(0.0, 0.6, len(path)).astype(np.float32)
+    start = 3.0 * strands.root[:, 0] + 2.0 * strands.root[:, 2] + rng.normal(0.0, 0.6, len(path))
     phase = start[:, None] + (2 * np.pi / wavelength) * arc / (1.0 + 0.15 * strands.noise[:, 2:3])
     size = amplitude * (0.35 + 0.65 * strands.hair.curl) * np.minimum(arc / (0.1 if style.stand else 0.9), 1.0)
     depth = size * np.sin(phase) * (1.0 if style.stand else 0.8)
@@ -184,19 +184,19 @@ def grow_tail(
 ) -> tuple[np.ndarray, Strands]:
     """Add what lies beyond the knot of tied hair: a bun when short, a tail when long."""
     count, nodes = style.tail, path.shape[1]
-    elevation, azimuth, _ = to_capsule(knot(strands.hair)[None].astype(np.float32))
+    elevation, azimuth, _ = to_capsule(knot(strands.hair)[None])
     centre = from_capsule(elevation, azimuth, surface_radius(scalp.skull, elevation, azimuth) + 0.05)[0][0]
-    along = np.linspace(0.0, 1.0, nodes, dtype=np.float32)[None, :, None]
-    pick = rng.standard_normal((count, 3), dtype=np.float32)
+    along = np.linspace(0.0, 1.0, nodes)[None, :, None]
+    pick = rng.standard_normal((count, 3))
     if strands.hair.length < 0.5:
         # A bun is a ball wound of great circles, most of them lying flat against the head.
-        axis = unit(pick + np.array([0.0, 1.0, -2.2], dtype=np.float32))
+        axis = unit(pick + np.array([0.0, 1.0, -2.2]))
         start = unit(np.cross(axis, pick[:, ::-1]))
-        angle = 3.6 * along + 6.3 * rng.random((count, 1, 1), dtype=np.float32)
+        angle = 3.6 * along + 6.3 * rng.random((count, 1, 1))
         turn = start[:, None] * np.cos(angle) + np.cross(axis, start)[:, None] * np.sin(angle)
         size = 0.18 + 0.1 * strands.hair.volume
-        lift = axis[:, None] * (rng.random((count, 1, 1), dtype=np.float32) - 0.3)
-        out = unit(centre - np.array([0.0, 7.6, 0.5], dtype=np.float32))
+        lift = axis[:, None] * (rng.random((count, 1, 1)) - 0.3)
+        out = unit(centre - np.array([0.0, 7.6, 0.5]))
         tail = centre + 0.9 * size * out + size * unit(turn + lift)
     else:
         fall = 0.6 + 1.6 * strands.hair.length + 0.15 * pick[:, :1, None]
@@ -206,9 +206,9 @@ def grow_tail(
         tail[..., 2] -= (0.32 * (1.0 - np.exp(-5.0 * along)))[..., 0]
     beyond = Strands(
         root=np.broadcast_to(centre, (count, 3)),
-        depth=np.ones(count, dtype=np.float32),
-        side=np.ones(count, dtype=np.float32),
-        noise=np.zeros((count, 4), dtype=np.float32),
+        depth=np.ones(count),
+        side=np.ones(count),
+        noise=np.zeros((count, 4)),
         hair=strands.hair,
     )
     joined = (np.concatenate([getattr(strands, n), getattr(beyond, n)]) for n in ("root", "depth", "side", "noise"))

@@ -30,8 +30,8 @@ _HEIGHTS = [7.85, 7.85, 7.82, 7.77, 7.69, 7.56, 7.40, 7.16, 7.13, 7.28, 7.45, 7.
 class Scalp:
     """One head in the scalp frame.
 
-    ``roots`` float32 [N,3], evenly spread for any leading part of them, and where those are on the resting head,
-    ``rest`` float64 [N,3]; ``skull`` and ``head`` float32 [rows,columns+1], distance of the outer skin from the
+    ``roots`` float64 [N,3], evenly spread for any leading part of them, and where those are on the resting head,
+    ``rest`` float64 [N,3]; ``skull`` and ``head`` [rows,columns+1], distance of the outer skin from the
     capsule's middle without and with the ears; ``eye_x`` and ``eye_y`` are how far out and up the eyes are. A
     point ``p`` of the frame lies at ``p * scale + shift`` on the subject.
     """
@@ -75,7 +75,7 @@ def fit_scalp(head: HeadModel, identity: np.ndarray) -> Scalp:
     eyes = np.concatenate(head.eye_vertices)
     skull = plan.skull.measure(normal)
     return Scalp(
-        roots=roots.astype(np.float32),
+        roots=roots,
         rest=plan.rest,
         skull=skull,
         head=skull + _blurred(np.maximum(plan.ears.measure(normal) - skull, 0.0)),
@@ -148,7 +148,7 @@ class _Envelope:
         """Radii [rows,columns+1] of the skin, given all vertices [V,3]."""
         elevation, azimuth, radius = to_capsule(points[self.vertices])
         turn = (azimuth - self.angles[:, 1] + np.pi) % (2 * np.pi) - np.pi
-        moved = np.stack([radius, elevation - self.angles[:, 0], np.clip(turn, -0.3, 0.3)], axis=1).astype(np.float32)
+        moved = np.stack([radius, elevation - self.angles[:, 0], np.clip(turn, -0.3, 0.3)], axis=1)
         cells = np.einsum("nkc,nk->nc", moved[self.nearest], self.weights).reshape(_ROWS, _COLUMNS, 3)
         cells = np.concatenate([cells, cells[:, :1]], axis=1)
         # Each cell tells where its skin went; look up what came here instead.
@@ -167,8 +167,8 @@ def _blurred(bulge: np.ndarray) -> np.ndarray:
 
 def _grid(columns: int) -> tuple[np.ndarray, np.ndarray]:
     """Elevations of the rows and azimuths of the columns of a surface."""
-    rows = np.linspace(_LOWEST, _HIGHEST, _ROWS, dtype=np.float32)
-    return rows, ((np.arange(columns) / _COLUMNS - 0.5) * 2 * np.pi).astype(np.float32)
+    rows = np.linspace(_LOWEST, _HIGHEST, _ROWS)
+    return rows, (np.arange(columns) / _COLUMNS - 0.5) * 2 * np.pi
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,4 +237,4 @@ def _envelope(rest: np.ndarray, vertices: np.ndarray) -> _Envelope:
     weights = 1.0 / (distance + 0.01) ** 2
     weights /= weights.sum(axis=1, keepdims=True)
     angles = np.stack([elevation, azimuth], axis=1)[outer]
-    return _Envelope(vertices[outer], angles, nearest, weights.astype(np.float32))
+    return _Envelope(vertices[outer], angles, nearest, weights)

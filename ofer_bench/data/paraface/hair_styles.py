@@ -34,7 +34,7 @@ class Hair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strands:
-    """What a style may look at, float32: ``root`` [N,3] and its ``depth`` [N] in decimetres inside the hairline,
+    """What a style may look at: ``root`` [N,3] and its ``depth`` [N] in decimetres inside the hairline,
     ``side`` [N] (-1 or 1) of the parting, ``noise`` [N,4] in [-1,1]."""
 
     root: np.ndarray

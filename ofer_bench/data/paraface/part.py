@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from ofer_bench.core.expressions import Expression
 from ofer_bench.core.hashing import digest
 
-DRAWS = "2"
+DRAWS = "3"
 """Part of every seed: while it stays, the same people are drawn, and the same pictures where no coding changes."""
 
-PARAFACE_VERSION = f"{DRAWS}.2"
+PARAFACE_VERSION = f"{DRAWS}.0"
 """Version of everything that shapes the pixels."""
 
 DOMAINS: tuple[str, ...] = ("plain", "shifted")

@@ -13,7 +13,13 @@ import numpy as np
 from ofer_bench.core.expressions import Expression
 from ofer_bench.core.seeding import derive_rng
 from ofer_bench.data.paraface.appearance import Appearance, draw_appearance
-from ofer_bench.data.paraface.expressions import INTENSITY_RANGE, MAX_WEIGHT, draw_actions, draw_resting
+from ofer_bench.data.paraface.expressions import (
+    INTENSITY_RANGE,
+    MAX_WEIGHT,
+    draw_actions,
+    draw_resting,
+    lowered_gaze,
+)
 from ofer_bench.data.paraface.model import ANCESTRIES, ASYMMETRY_CONTROLS, SHAPE_CONTROLS
 from ofer_bench.data.paraface.part import DRAWS
 from ofer_bench.data.paraface.scenery import Scenery, draw_scenery
@@ -51,7 +57,8 @@ _LENGTHENS: Mapping[str, float] = {
     "chin/chin-height-decr|incr": 0.2,
 }
 # Lower inner ends of the brows are action unit 4; as a trait they show, but less.
-_BROW_ANGLE, _BROW_ANGLE_SPREAD = SHAPE_CONTROLS.index("eyebrows/eyebrows-angle-down|up"), 0.16
+# Their height is the action units 1, 2 and 4, and differs less between people than other features do.
+_BROW_SPREAD: Mapping[str, float] = {"eyebrows/eyebrows-angle-down|up": 0.16, "eyebrows/eyebrows-trans-down|up": 0.2}
 
 KDEF_VIEWS = (-90.0, -45.0, 0.0, 45.0, 90.0)
 """Yaw of the five views of KDEF-like pictures in degrees."""
@@ -104,8 +111,7 @@ def draw_subject(split: str, number: int, seed: int) -> Subject:
     male = bool(rng.random() < 0.5)
     ancestry = rng.dirichlet([0.45] * len(ANCESTRIES))
     # Half of the controls stay at their mean: a face has a few features, not fifty.
-    scale = np.full(len(SHAPE_CONTROLS), _SHAPE_SPREAD)
-    scale[_BROW_ANGLE] = _BROW_ANGLE_SPREAD
+    scale = np.array([_BROW_SPREAD.get(name, _SHAPE_SPREAD) for name in SHAPE_CONTROLS])
     spread = np.clip(rng.normal(0, scale), -2.5 * scale, 2.5 * scale) * (rng.random(len(SHAPE_CONTROLS)) < 0.5)
     asymmetry = rng.uniform(0, 0.35, len(ASYMMETRY_CONTROLS)) * (rng.random(len(ASYMMETRY_CONTROLS)) < 0.25)
     resting = draw_resting(rng)
@@ -159,7 +165,7 @@ def draw_shot(
         pitch=_small_angle(rng, 12 * wide),
         roll=_small_angle(rng, 6 * wide),
         # Looking straight on, the model's pupils lie lower between the lids than on photographs.
-        gaze=(_small_angle(rng, 12), 3.0 + _small_angle(rng, 6)),
+        gaze=(_small_angle(rng, 12), 3.0 + _small_angle(rng, 6) - lowered_gaze(expression, variant, intensity)),
         landmark_noise=tuple((float(dx), float(dy)) for dx, dy in np.clip(rng.normal(0, 0.007, (3, 2)), -0.02, 0.02)),
         scenery=draw_scenery(rng, domain),
     )

@@ -42,6 +42,9 @@ def paint_skin(
     # Thin skin round the eyes, and lids that lashes shade.
     _tint(albedo, (0.78, 0.68, 0.68), np.clip(0.2 * _spot(x, y, 0.33, 7.29, 0.25, 0.10), 0, 1))
     _tint(albedo, (0.60, 0.48, 0.46), 0.3 * skin.eyelids)
+    # The mesh has shallow sockets: deep ones, which a lamp from above leaves dark, are painted.
+    _tint(albedo, (0.45, 0.40, 0.40), look.sockets * _spot(x, y, 0.15, 7.33, 0.08, 0.10))
+    _tint(albedo, (0.62, 0.56, 0.56), look.sockets * _spot(x, y, 0.30, 7.36, 0.26, 0.07))
     # Light of lamps is not traced into folds.
     _tint(albedo, (0.85, 0.78, 0.77), hollows)
     _freckle(albedo, x, y, z, look, rng, size)
