@@ -10,8 +10,9 @@ median: where lamps, hollows and paint put it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import mediapipe
 import numpy as np
@@ -83,26 +84,31 @@ def light(image: np.ndarray, points: np.ndarray) -> Mapping[str, float]:
     return {name: float(around[list(numbers)].mean() / np.median(around)) for name, numbers in LIT.items()}
 
 
-def measured(folder: Path) -> pd.DataFrame:
-    """One row of measures per face that the mesh finds."""
+def found_faces(folder: Path) -> Iterator[tuple[dict[str, Any], np.ndarray, np.ndarray]]:
+    """Yield every face of ``folder`` that the mesh finds: its row, image uint8 [H,H,3] and mesh [478,2] in pixels."""
     table = pd.read_csv(next(folder / name for name in ("index.csv", "labels.csv") if (folder / name).exists()))
     for angle, most in TURNED.items():
         if angle in table:
             table = table[table[angle].abs() < most]
-    rows = []
+    count = 0
     with mediapipe.solutions.face_mesh.FaceMesh(
         static_image_mode=True, refine_landmarks=True, min_detection_confidence=0.2
     ) as mesh:
-        for file, label in zip(table["file"], table["label"], strict=True):
-            image = np.asarray(Image.open(folder / file).convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS))
+        for row in table.to_dict("records"):
+            picture = Image.open(folder / row["file"]).convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
             # Crops end at the face, and the mesh looks for a head.
-            image = np.pad(image, ((BORDER, BORDER), (BORDER, BORDER), (0, 0)), mode="edge")
+            image = np.pad(np.asarray(picture), ((BORDER, BORDER), (BORDER, BORDER), (0, 0)), mode="edge")
             found = mesh.process(image).multi_face_landmarks
             if found:
-                points = np.array([[p.x, p.y] for p in found[0].landmark]) * image.shape[0]
-                rows.append({"label": label, **measures(points), **light(image, points)})
-    print(f"{folder}: {len(rows)} of {len(table)} faces found")
-    return pd.DataFrame(rows)
+                count += 1
+                yield row, image, np.array([[p.x, p.y] for p in found[0].landmark]) * image.shape[0]
+    print(f"{folder}: {count} of {len(table)} faces found")
+
+
+def measured(folder: Path) -> pd.DataFrame:
+    """One row of measures per face that the mesh finds."""
+    faces = found_faces(folder)
+    return pd.DataFrame([{"label": row["label"], **measures(p), **light(image, p)} for row, image, p in faces])
 
 
 def main(rendered: Path, photographs: Path) -> None:

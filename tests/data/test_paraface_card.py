@@ -69,10 +69,8 @@ def test_parts_have_the_sizes_of_the_profile() -> None:
     for name, subjects in (("train", 4), ("val", 1), ("test", 2)):
         part = reader().part(name)
         assert part == Part(people=name, image_size=24, subjects=subjects, repeats=2)
-    whole = reader(seed=3, props="unseen", domain="shifted", views=True).part("test")
-    assert whole == Part(
-        people="test", image_size=24, subjects=2, repeats=2, seed=3, props="unseen", domain="shifted", views=True
-    )
+    kind: dict[str, Any] = {"seed": 3, "props": "unseen", "domain": "shifted", "views": True, "margin": 0.25}
+    assert reader(**kind).part("test") == Part(people="test", image_size=24, subjects=2, repeats=2, **kind)
     fed = reader(people="fed", props="all").part("test")
     assert fed == Part(people="fed", image_size=24, subjects=2, limit=9, props="all")
     assert fed.count == 9
@@ -116,7 +114,19 @@ def test_unknown_values_are_named(params: dict[str, Any], part: str, match: str)
     assert caught.value.hint is not None and "known: " in caught.value.hint
 
 
-@pytest.mark.parametrize(("option", "value"), [("seed", "one"), ("seed", True), ("seed", 1.5), ("views", "false")])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("seed", "one"),
+        ("seed", True),
+        ("seed", 1.5),
+        ("views", "false"),
+        ("margin", "wide"),
+        ("margin", True),
+        ("margin", -0.1),
+        ("margin", 0.6),
+    ],
+)
 def test_params_of_the_wrong_kind_are_named(option: str, value: Any) -> None:
     with pytest.raises(SpecError, match=rf"params\.{option} is {value!r}"):
         reader(**{option: value})

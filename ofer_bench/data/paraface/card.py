@@ -24,15 +24,17 @@ CARD = Card(
 )
 PARTS = ("train", "val", "test")
 _CLASSES = 7
-_OPTIONS = ("seed", "props", "domain", "people", "views")
+_OPTIONS = ("seed", "props", "domain", "people", "views", "margin")
+_WIDEST = 0.5
 
 
 class ParaFaceReader:
     """Renders the parts of ParaFace at the size of the profile.
 
     ``params`` of the data set: ``seed``; ``props`` (none, all, unseen) stand before the faces; ``domain`` (plain,
-    shifted) of light and camera; ``views`` true for KDEF's five; ``people: fed`` for the profile's number of faces
-    of a part that shares no subject with the others.
+    shifted) of light and camera; ``views`` true for KDEF's five; ``margin`` in [0,0.5], the share of the side by which
+    the crop is wider on every side, for networks that expect more than the face; ``people: fed`` for the profile's
+    number of faces of a part that shares no subject with the others.
     """
 
     def __init__(self, name: str, spec: DatasetSpec, profile: Profile) -> None:
@@ -43,6 +45,9 @@ class ParaFaceReader:
         for option, kind, like in (("seed", int, "a whole number"), ("views", bool, "true or false, without quotes")):
             if option in self._params and type(self._params[option]) is not kind:
                 raise SpecError(name, f"params.{option} is {self._params[option]!r}, not {like}")
+        margin = self._params.get("margin", 0.0)
+        if type(margin) not in (int, float) or not 0 <= margin <= _WIDEST:
+            raise SpecError(name, f"params.margin is {margin!r}, not a number from 0 to {_WIDEST}")
 
     def fingerprint(self, part: str) -> dict[str, Any]:
         """Identify ``part`` by everything that decides its pixels."""
@@ -99,6 +104,7 @@ class ParaFaceReader:
             domain=domain,
             props=props,
             views=bool(params.get("views", False)),
+            margin=float(params.get("margin", 0.0)),
         )
 
 
