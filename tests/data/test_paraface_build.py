@@ -38,7 +38,7 @@ Built = tuple[FaceSet, list[dict[str, Any]]]
 
 # What seed 0 draws, wherever it is drawn. A change here is a new PARAFACE_VERSION, and new people are new DRAWS.
 # Renew with: python -c "from tests.data.test_paraface_build import parameter_table as t; print(t())"
-PARAMETER_TABLE = "5a8b59a4b66c94a16421b126"
+PARAMETER_TABLE = "80abb624d27f6f2997ffc463"
 
 
 def parameter_table() -> str:

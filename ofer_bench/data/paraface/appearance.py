@@ -76,7 +76,7 @@ class Appearance:
     """Colours are linear sRGB albedos in [0,1]; shares and strengths lie in [0,1] unless said otherwise.
 
     ``collar`` in decimetres from the mean one; ``ruddiness`` in [0,2]; ``stubble`` is the
-    shadow of shaved hair, ``beard`` one of none, full, moustache, goatee, chin; ``sockets`` in [-0.15,1] how dark the
+    shadow of shaved hair, ``beard`` one of none, full, moustache, goatee, chin; ``sockets`` in [-0.5,1] how dark the
     hollows between eyes, brows and nose are.
     """
 
@@ -156,7 +156,7 @@ def draw_appearance(rng: np.random.Generator, *, male: bool, age: float, ancestr
         beard=beard if male else "none",
         beard_density=float(rng.uniform(0.35, 1.0)),
         oil=float(rng.uniform(0.5, 1.5)),
-        sockets=float(rng.uniform(-0.15, 1.0)),
+        sockets=float(rng.uniform(-0.5, 1.0)),
         texture_seed=int(rng.integers(2**31)),
     )
 

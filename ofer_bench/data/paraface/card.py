@@ -46,7 +46,7 @@ class ParaFaceReader:
             if option in self._params and type(self._params[option]) is not kind:
                 raise SpecError(name, f"params.{option} is {self._params[option]!r}, not {like}")
         margin = self._params.get("margin", 0.0)
-        if type(margin) not in (int, float) or not 0 <= margin <= _WIDEST:
+        if isinstance(margin, str | bool) or not 0 <= margin <= _WIDEST:
             raise SpecError(name, f"params.margin is {margin!r}, not a number from 0 to {_WIDEST}")
 
     def fingerprint(self, part: str) -> dict[str, Any]:

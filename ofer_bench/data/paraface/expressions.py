@@ -136,7 +136,7 @@ NOISE_ACTIONS: Mapping[str, float] = {
 
 RESTING_ACTIONS: Mapping[str, tuple[float, float]] = {
     "eyeWide": (0.0, 0.25),
-    "mouthFrown": (0.0, 0.7),
+    "mouthFrown": (0.0, 1.0),
     "mouthSmile": (0.0, 0.2),
     "browDown": (0.0, 0.16),
     "mouthRollUpper": (0.0, 0.35),

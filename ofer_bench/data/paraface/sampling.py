@@ -35,7 +35,7 @@ _MEAN_SHAPE: Mapping[str, tuple[float, float]] = {
     "eyebrows/eyebrows-angle-down|up": (0.3, 0.3),
     "head/head-scale-horiz-decr|incr": (0.5, 0.5),
     "mouth/mouth-trans-down|up": (-0.3, 0.05),
-    "mouth/mouth-scale-horiz-decr|incr": (0.0, 0.15),
+    "mouth/mouth-scale-horiz-decr|incr": (-0.2, -0.05),
     "chin/chin-height-decr|incr": (0.2, 0.3),
     "mouth/mouth-lowerlip-height-decr|incr": (-0.3, -0.3),
     "nose/nose-scale-vert-decr|incr": (0.3, -0.3),
@@ -44,8 +44,8 @@ _MEAN_SHAPE: Mapping[str, tuple[float, float]] = {
     "nose/nose-point-down|up": (0.3, 0.3),
     "nose/nose-greek-decr|incr": (0.5, 0.7),
     "nose/nose-hump-decr|incr": (0.2, 0.3),
-    "nose/nose-scale-horiz-decr|incr": (-0.5, -0.5),
-    "nose/nose-width1-decr|incr": (-0.3, -0.3),
+    "nose/nose-scale-horiz-decr|incr": (-0.75, -0.75),
+    "nose/nose-width1-decr|incr": (-0.5, -0.5),
 }
 
 _SHAPE_SPREAD = 0.32
