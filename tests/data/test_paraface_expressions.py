@@ -1,5 +1,7 @@
 """FACS coding of the seven expressions, and faces at rest."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,12 +10,14 @@ from ofer_bench.data.paraface.expressions import (
     ACTION_UNITS,
     INTENSITY_RANGE,
     MAX_WEIGHT,
+    MOVEMENT,
     NOISE_ACTIONS,
     RESTING_ACTIONS,
     VARIANTS,
     action_weights,
     draw_actions,
     draw_resting,
+    lowered_gaze,
 )
 from ofer_bench.data.paraface.model import SHAPE_CONTROLS, HeadModel, load_head_model
 
@@ -66,6 +70,30 @@ def test_a_variant_is_called_by_its_units() -> None:
             assert set(units) <= set(ACTION_UNITS)
     codes = [code for variants in VARIANTS.values() for code in variants]
     assert len(codes) == len(set(codes))
+
+
+def test_the_docs_publish_the_coding() -> None:
+    card = (Path(__file__).parents[2] / "docs" / "paraface.md").read_text(encoding="utf-8")
+    for expression in EMOTIONS:
+        codes = [" + ".join(f"{u} ({w:g})" for u, w in units.items()) for units in VARIANTS[expression].values()]
+        assert f"| {expression.value} | {'; '.join(codes)} |" in card
+
+
+def test_slight_smiles_are_slighter_than_other_slight_expressions() -> None:
+    """People see a smile as soon as it shows; what is labelled otherwise has to be stronger (MOVEMENT)."""
+    share = {e: INTENSITY_RANGE[0] ** MOVEMENT[e] for e in EMOTIONS}
+    assert min(share.values()) == share[Expression.HAPPINESS] > 0.2
+    assert all(0.4 < value < 0.6 for e, value in share.items() if e is not Expression.HAPPINESS)
+
+
+def test_eyes_look_down_where_the_coding_says_so() -> None:
+    """Action unit 64 lowers the gaze with the intensity, and nothing else does."""
+    lowered = lowered_gaze(Expression.SADNESS, "1+4+15+64", 1.0)
+    assert lowered == pytest.approx(12.0)
+    assert 0.0 < lowered_gaze(Expression.SADNESS, "1+4+15+64", INTENSITY_RANGE[0]) < lowered
+    for expression, variants in VARIANTS.items():
+        for code, units in variants.items():
+            assert (lowered_gaze(expression, code, 1.0) > 0.0) == (64 in units)
 
 
 def test_every_action_is_known_to_the_head_on_both_sides(head: HeadModel) -> None:

@@ -221,6 +221,17 @@ def test_brows_are_dark_hair_on_a_light_brow(head: HeadModel, skin: SkinMap, loo
     assert painted[left].mean() == pytest.approx(painted[right].mean(), rel=0.25)
 
 
+def test_deep_sockets_are_dark_beside_the_nose_and_below_the_brow(
+    head: HeadModel, skin: SkinMap, look: Appearance
+) -> None:
+    even, deep, shallow = (luminance(paint(head, skin, replace(look, sockets=value))) for value in (0.0, 1.0, -0.5))
+    corner, lid = region(skin, (0.12, 0.18, 7.28, 7.38)), region(skin, (0.25, 0.35, 7.34, 7.38))
+    assert deep[corner].mean() < 0.65 * even[corner].mean() < even[corner].mean() < shallow[corner].mean()
+    assert deep[lid].mean() < 0.75 * even[lid].mean() < even[lid].mean() < shallow[lid].mean()
+    for box in (FOREHEAD, CHEEK, CHIN):
+        np.testing.assert_allclose(deep[region(skin, box)], even[region(skin, box)], rtol=0.01)
+
+
 def test_cloth_begins_at_the_collar(head: HeadModel, skin: SkinMap, look: Appearance) -> None:
     blue = (0.0, 0.0, 1.0)
     for collar in (-0.1, 0.2):
