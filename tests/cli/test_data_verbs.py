@@ -16,6 +16,7 @@ from ofer_bench.cli.main import app, main
 from ofer_bench.core.types import FaceSet
 from ofer_bench.data.folder import FolderReader
 from ofer_bench.data.paraface import assets, build
+from ofer_bench.data.paraface.part import PARAFACE_VERSION
 from ofer_bench.engine.config import load_profile
 from ofer_bench.engine.files import read_faces
 from ofer_bench.engine.notebook import load_split
@@ -93,7 +94,8 @@ def test_the_readme_says_what_it_is(exported: tuple[Path, Path]) -> None:
     artefact = Store(store).find("split", folder.name)
     assert artefact is not None
     text = (out / "README.txt").read_text()
-    for part in ("Occlusion-ParaFace", "version 2", "seed 0", "32 px", "Licence   MIT", str(artefact.meta["digest"])):
+    made = f"Occlusion-ParaFace (version {PARAFACE_VERSION}, seed 0) at 32 px"
+    for part in (made, "Licence   MIT", str(artefact.meta["digest"])):
         assert part in text
     assert list((store / "partial").iterdir()) == []
 

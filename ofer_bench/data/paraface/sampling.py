@@ -57,7 +57,7 @@ _LENGTHENS: Mapping[str, float] = {
     "chin/chin-height-decr|incr": 0.2,
 }
 # Lower inner ends of the brows are action unit 4; as a trait they show, but less.
-# Their height is the action units 1, 2 and 4, and differs less between people than other features do.
+# Their height is what action units 1, 2 and 4 move, and differs less between people than other features do.
 _BROW_SPREAD: Mapping[str, float] = {"eyebrows/eyebrows-angle-down|up": 0.16, "eyebrows/eyebrows-trans-down|up": 0.2}
 
 KDEF_VIEWS = (-90.0, -45.0, 0.0, 45.0, 90.0)
