@@ -4,7 +4,8 @@
 decision is among seven classes; the figure is the balanced accuracy over the classes that the photographs show.
 Nothing is trained or selected on the photographs: the last epoch counts, and validation faces are rendered too, plain
 ones and ones of the shifted domain, without things before the face. The last weights and their running mean are both
-told. Eyes and mouth are found by a network that was trained on rendered faces as well.
+told; with several ``--seeds`` also what their networks decide together. Eyes and mouth are found by a network that was
+trained on rendered faces as well.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from landmarks import Landmarker, align, cut_frame, stretched, train_landmarker
-from sklearn.metrics import confusion_matrix, recall_score
+from sklearn.metrics import confusion_matrix, recall_score, roc_auc_score
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -122,15 +123,16 @@ def train(faces: FaceSet, val: FaceSet, *, epochs: int, width: int, seed: int) -
 
 
 @torch.no_grad()
-def decide(model: ResNet18, image: Tensor) -> Tensor:
-    """Class of each face; the mirrored face has a say too."""
+def scores(model: ResNet18, image: Tensor) -> Tensor:
+    """Log-probability of each class [B,7] for faces [B,3,S,S]; the mirrored face has a say too."""
     model.eval()
-    return (model.logits(image) + model.logits(image.flip(-1))).argmax(dim=1)
+    logits = [model.logits(part) + model.logits(part.flip(-1)) for part in image.split(64)]
+    return (torch.cat(logits) / 2).log_softmax(dim=1)
 
 
 def accuracy(model: ResNet18, faces: FaceSet) -> float:
     """Share of ``faces`` recognised."""
-    right = [int((decide(model, batch.image) == batch.label).sum()) for batch in faces.batches(128)]
+    right = [int((scores(model, batch.image).argmax(1) == batch.label).sum()) for batch in faces.batches(128)]
     return sum(right) / len(faces)
 
 
@@ -165,18 +167,31 @@ def main() -> None:
     places = np.array([row["landmarks"] for row in index]).reshape(-1, 3, 2)
     landmarker = train_landmarker(wide, places, epochs=LANDMARK_EPOCHS, seed=0)
     image, label = photographs(options.photos, landmarker, options.size)
+    together: dict[str, Tensor] = {}
     for seed in range(options.seeds):
         for weights, model in train(faces, val, epochs=options.epochs, width=options.width, seed=seed).items():
             known = f"rendered validation {accuracy(model, val):.3f}, shifted {accuracy(model, shifted):.3f}"
             print(f"seed {seed}, {weights} weights: {known}")
-            tell(label, torch.cat([decide(model, part) for part in image.split(64)]).numpy())
+            read = scores(model, image)
+            tell(label, read)
+            together[weights] = together.get(weights, torch.zeros(())) + read
+    for weights, read in together.items() if options.seeds > 1 else ():
+        print(f"{options.seeds} seeds together, {weights} weights")
+        tell(label, read)
 
 
-def tell(label: np.ndarray, predicted: np.ndarray) -> None:
-    """Print balanced accuracy and what the classes shown were taken for."""
+def tell(label: np.ndarray, read: Tensor) -> None:
+    """Print balanced accuracy of ``read`` [N,7], and what the classes shown were taken for.
+
+    Also how well the two classes are told apart whatever the offset between them, were they the only ones.
+    """
     shown = sorted(set(label))
+    predicted = read.argmax(dim=1).numpy()
     balanced = recall_score(label, predicted, labels=shown, average="macro")
     print("balanced accuracy on photographs", round(float(balanced), 3))
+    if len(shown) == 2:
+        lead = read[:, shown[1]] - read[:, shown[0]]
+        print("area under the ROC curve of the two classes", round(float(roc_auc_score(label == shown[1], lead)), 3))
     counts = confusion_matrix(label, predicted, labels=range(len(EXPRESSIONS)))[shown]
     print(pd.DataFrame(counts, index=[EXPRESSIONS[i] for i in shown], columns=EXPRESSIONS).to_string(), flush=True)
 
