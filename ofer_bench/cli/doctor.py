@@ -67,7 +67,21 @@ def _device_rows() -> list[Row]:
         return [(False, "device", f"torch can't be imported: {error}")]
     device = choose_device(None)
     named = torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine()
-    return [(True, "device", f"{device} ({named})"), (True, "default profile", choose_profile(device, None, None))]
+    return [
+        (True, "device", f"{device} ({named})"),
+        _rendering_row(device),
+        (True, "default profile", choose_profile(device, None, None)),
+    ]
+
+
+def _rendering_row(device: str) -> Row:
+    """What ParaFace is rendered on."""
+    try:
+        from ofer_bench.data.paraface.renderer import rendering_device
+    except ImportError as error:
+        return False, "rendering", f"can't be imported: {error}"
+    chosen = rendering_device(device)
+    return True, "rendering", chosen if chosen == device else f"{chosen}: warp can't use this GPU or its driver"
 
 
 def _plugin_rows() -> list[Row]:

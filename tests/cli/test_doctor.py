@@ -76,6 +76,21 @@ def test_doctor_says_what_to_install(store_dir: Path, monkeypatch: pytest.Monkey
     assert doctor() == (1, {"timm": "not installed: pip install timm"})
 
 
+@pytest.mark.parametrize(
+    ("device", "rendering"), [("cuda", "cuda"), ("cpu", "cpu: warp can't use this GPU or its driver")]
+)
+def test_doctor_says_what_renders(
+    store_dir: Path, monkeypatch: pytest.MonkeyPatch, device: str, rendering: str
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda: "H200")
+    monkeypatch.setattr("ofer_bench.data.paraface.renderer.rendering_device", lambda wanted: device)
+    output = CliRunner().invoke(app, ["doctor"], env={"COLUMNS": "400"}).output
+    told = dict(line.removeprefix("ok").strip().split(maxsplit=1) for line in output.splitlines() if "!!" not in line)
+    assert told["device"] == "cuda (H200)"
+    assert told["rendering"] == rendering
+
+
 def test_splits_of_absent_data_sets_are_not_present(datasets: Path) -> None:
     rows = json.loads(CliRunner().invoke(app, ["list", "splits", "--json"]).stdout)
     assert {row["split"]: row["present"] for row in rows if "-" not in row["split"]} == {

@@ -1,11 +1,16 @@
-"""The renderer's kernels compile for GPUs, none of which is needed: warp carries NVIDIA's compiler."""
+"""The renderer on GPUs, none of which is needed: warp carries NVIDIA's compiler, and the CPU stands in."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import warp as wp
 
 from ofer_bench.data.paraface import colouring, lighting, raster
+from ofer_bench.data.paraface.build import build_paraface
+from ofer_bench.data.paraface.part import Part
+from ofer_bench.data.paraface.renderer import rendering_device
 
 
 @pytest.mark.parametrize("module", [raster, lighting, colouring])
@@ -15,3 +20,26 @@ def test_kernels_compile_for_cuda(module, tmp_path: Path) -> None:
         pytest.skip("this warp was built without CUDA")
     wp.compile_aot_module(module, arch=80, module_dir=tmp_path)
     assert [path for path in tmp_path.iterdir() if ".sm80" in path.name and path.stat().st_size]
+
+
+@pytest.mark.parametrize(("arch", "chosen"), [(70, "cpu"), (75, "cuda:1"), (90, "cuda:1")])
+def test_a_gpu_that_warp_does_not_compile_for_is_left_alone(monkeypatch, arch: int, chosen: str) -> None:
+    monkeypatch.setattr(wp, "get_device", lambda name: SimpleNamespace(is_cpu=name == "cpu", arch=arch))
+    monkeypatch.setattr(wp, "get_cuda_supported_archs", lambda: [75, 80, 90])
+    assert rendering_device("cuda:1") == chosen
+    assert rendering_device("cpu") == "cpu"
+
+
+def test_the_cpu_renders_where_warp_finds_no_driver(monkeypatch) -> None:
+    """Torch may see a GPU that warp does not: its driver is older, or it is of another make."""
+    get_device = wp.get_device
+
+    def without_driver(name: str) -> wp.Device:
+        if str(name).startswith("cuda"):
+            raise RuntimeError("CUDA is not supported by the hardware or driver")
+        return get_device(name)
+
+    monkeypatch.setattr(wp, "get_device", without_driver)
+    part = Part(people="train", image_size=32, subjects=1)
+    there, here = build_paraface(part, device="cuda")[0], build_paraface(part, device="cpu")[0]
+    np.testing.assert_array_equal(there.image, here.image)

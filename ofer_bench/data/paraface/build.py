@@ -19,6 +19,7 @@ from ofer_bench.core.types import FaceSet
 from ofer_bench.data.paraface.model import load_head_model
 from ofer_bench.data.paraface.part import DRAWS, PROP_SETS, UNSEEN_PROPS, Part
 from ofer_bench.data.paraface.partial import read_subject, write_subject
+from ofer_bench.data.paraface.renderer import rendering_device
 from ofer_bench.data.paraface.sampling import (
     KDEF_VIEWS,
     Shot,
@@ -64,8 +65,9 @@ def build_paraface(
     """Render ``part``: the faces in the order of subject, expression and repeat, and one dict of attributes each.
 
     An image depends on the part's people, seed, size and its own id only, so that fewer subjects are a prefix of
-    more. ``workers`` threads render (0: one per core, one on a GPU). ``progress(done, total, what)`` is called as
-    work goes on. Finished subjects are kept in ``partial`` when given, and found there by the next call.
+    more. ``workers`` threads render (0: one per core, one on a GPU); the CPU renders where warp can't use the GPU.
+    ``progress(done, total, what)`` is called as work goes on. Finished subjects are kept in ``partial`` when given,
+    and found there by the next call.
 
     Raises :class:`~ofer_bench.core.errors.DatasetMissing` when the head model is not installed.
     """
@@ -73,6 +75,7 @@ def build_paraface(
     subjects = []
     tell(0, part.count, "loading the head model")
     # Closed at once when the caller gives up: the threads would otherwise go on to the last subject.
+    device = rendering_device(device)
     with closing(_subjects(part, device, workers or _workers(device), tell, partial)) as made:
         for images in made:
             subjects.append(images)

@@ -22,6 +22,21 @@ SUPERSAMPLING = 2
 """Samples along each side of a pixel."""
 
 
+def rendering_device(wanted: str) -> str:
+    """``wanted`` (``cpu``, ``cuda`` or ``cuda:N``), or ``cpu`` where warp can't use that GPU though torch can.
+
+    Its driver may be older than warp's CUDA, it may be older than what warp compiles for, or of another make.
+    """
+    # Warp otherwise announces itself and every kernel it loads on standard output.
+    wp.config.log_level = wp.LOG_ERROR
+    wp.init()
+    try:
+        device = wp.get_device(wanted)
+    except (RuntimeError, ValueError):
+        return "cpu"
+    return wanted if device.is_cpu or device.arch >= min(wp.get_cuda_supported_archs()) else "cpu"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """One batch: heads float [B,V,3] about their pivot, unturned, in decimetres.
@@ -52,11 +67,8 @@ class Renderer:
         self, head: HeadModel, texel: np.ndarray, *, batch_size: int, image_size: int, device: str = "cpu"
     ) -> None:
         """Prepare for ``head``; ``texel`` float [V,2] places its vertices on the painted skin, in texels."""
-        # Warp otherwise announces itself and every kernel it loads on standard output.
-        wp.config.log_level = wp.LOG_ERROR
-        wp.init()
         self._size, self._batch = image_size, batch_size
-        self._device = wp.get_device(device)
+        self._device = wp.get_device(rendering_device(device))
         # Compiled here, so that threads may render at once; warp keeps the machine code for the next run.
         for kernel in (project, vertex_normals, colour_pixels):
             wp.load_module(kernel.module, device=self._device)
