@@ -175,9 +175,10 @@ def main() -> None:
             read = scores(model, image)
             tell(label, read)
             together[weights] = together.get(weights, torch.zeros(())) + read
-    for weights, read in together.items() if options.seeds > 1 else ():
-        print(f"{options.seeds} seeds together, {weights} weights")
-        tell(label, read)
+    if options.seeds > 1:
+        for weights, read in together.items():
+            print(f"{options.seeds} seeds together, {weights} weights")
+            tell(label, read)
 
 
 def tell(label: np.ndarray, read: Tensor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -65,17 +66,22 @@ def build_paraface(
     """Render ``part``: the faces in the order of subject, expression and repeat, and one dict of attributes each.
 
     An image depends on the part's people, seed, size and its own id only, so that fewer subjects are a prefix of
-    more. ``workers`` threads render (0: one per core, one on a GPU); the CPU renders where warp can't use the GPU.
-    ``progress(done, total, what)`` is called as work goes on. Finished subjects are kept in ``partial`` when given,
-    and found there by the next call.
+    more. ``workers`` threads render (0: one per core, one on a GPU); where warp can't use the GPU, the CPU renders,
+    with a warning. ``progress(done, total, what)`` is called as work goes on. Finished subjects are kept in
+    ``partial`` when given, and found there by the next call.
 
     Raises :class:`~ofer_bench.core.errors.DatasetMissing` when the head model is not installed.
     """
     tell = progress or (lambda done, total, what: None)
     subjects = []
     tell(0, part.count, "loading the head model")
+    if rendering_device(device) != device:
+        warnings.warn(
+            f"warp can't use {device} or its driver, so faces are rendered on the CPU; a newer driver may help",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     # Closed at once when the caller gives up: the threads would otherwise go on to the last subject.
-    device = rendering_device(device)
     with closing(_subjects(part, device, workers or _workers(device), tell, partial)) as made:
         for images in made:
             subjects.append(images)
@@ -145,7 +151,7 @@ def _subjects(
 
 def _workers(device: str) -> int:
     """Threads that render; warp releases the interpreter, and a GPU is busy with one."""
-    return 1 if device.startswith("cuda") else max(1, min(_MAX_WORKERS, os.cpu_count() or 1))
+    return 1 if rendering_device(device).startswith("cuda") else max(1, min(_MAX_WORKERS, os.cpu_count() or 1))
 
 
 def _photograph(studio: Studio, part: Part, number: int) -> SubjectImages:
