@@ -1,5 +1,6 @@
 """The renderer on GPUs, none of which is needed: warp carries NVIDIA's compiler, and the CPU stands in."""
 
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import warp as wp
 
-from ofer_bench.data.paraface import colouring, lighting, raster
+from ofer_bench.data.paraface import colouring, lighting, raster, renderer
 from ofer_bench.data.paraface.build import build_paraface
 from ofer_bench.data.paraface.part import Part
 from ofer_bench.data.paraface.renderer import rendering_device
@@ -45,3 +46,40 @@ def test_the_cpu_renders_where_warp_finds_no_driver(monkeypatch) -> None:
         there, _ = build_paraface(part, device="cuda")
     here, _ = build_paraface(part, device="cpu")
     np.testing.assert_array_equal(there.image, here.image)
+
+
+class Turns:
+    """A lock that knows which thread holds it."""
+
+    def __init__(self) -> None:
+        self._lock, self.holder = threading.Lock(), 0
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self.holder = threading.get_ident()
+
+    def __exit__(self, *_: object) -> None:
+        self.holder = 0
+        self._lock.release()
+
+
+def test_threads_make_and_drop_meshes_in_turns(monkeypatch) -> None:
+    """Warp's register of the meshes on a GPU breaks when two threads write to it; here the CPU takes turns too."""
+    turns, builder, mine = Turns(), threading.get_ident(), []
+    monkeypatch.setattr(renderer, "nullcontext", lambda: turns)
+    for name in ("__init__", "__del__"):
+        done = getattr(wp.Mesh, name)
+
+        def watched(mesh, *args, done=done, **kwargs):
+            if threading.get_ident() != builder:
+                mine.append(turns.holder == threading.get_ident())
+            return done(mesh, *args, **kwargs)
+
+        monkeypatch.setattr(wp.Mesh, name, watched)
+    part = Part(people="train", image_size=32, subjects=4, props="all")
+    in_turns, _ = build_paraface(part, workers=3)
+    assert len(mine) > 4 * 2 * 7
+    assert all(mine)
+    monkeypatch.undo()
+    at_once, _ = build_paraface(part, workers=3)
+    np.testing.assert_array_equal(in_turns.image, at_once.image)

@@ -66,9 +66,10 @@ def build_paraface(
     """Render ``part``: the faces in the order of subject, expression and repeat, and one dict of attributes each.
 
     An image depends on the part's people, seed, size and its own id only, so that fewer subjects are a prefix of
-    more. ``workers`` threads render (0: one per core, one on a GPU); where warp can't use the GPU, the CPU renders,
-    with a warning. ``progress(done, total, what)`` is called as work goes on. Finished subjects are kept in
-    ``partial`` when given, and found there by the next call.
+    more. ``workers`` threads render (0: one per core, at most 8); with a GPU too, where they take turns and draw, paint
+    and grow hair meanwhile. Where warp can't use the GPU, the CPU renders, with a warning. ``progress(done, total,
+    what)`` is called as work goes on. Finished subjects are kept in ``partial`` when given, and found there by the next
+    call.
 
     Raises :class:`~ofer_bench.core.errors.DatasetMissing` when the head model is not installed.
     """
@@ -82,7 +83,8 @@ def build_paraface(
             stacklevel=2,
         )
     # Closed at once when the caller gives up: the threads would otherwise go on to the last subject.
-    with closing(_subjects(part, device, workers or _workers(device), tell, partial)) as made:
+    workers = workers or max(1, min(_MAX_WORKERS, os.cpu_count() or 1))
+    with closing(_subjects(part, device, workers, tell, partial)) as made:
         for images in made:
             subjects.append(images)
             tell(min(len(subjects) * len(_CLASSES) * part.repeats, part.count), part.count, "faces")
@@ -147,11 +149,6 @@ def _subjects(
             )
     with ThreadPoolExecutor(workers) as pool:
         yield from pool.map(work, range(1, part.subjects + 1))
-
-
-def _workers(device: str) -> int:
-    """Threads that render; warp releases the interpreter, and a GPU is busy with one."""
-    return 1 if rendering_device(device).startswith("cuda") else max(1, min(_MAX_WORKERS, os.cpu_count() or 1))
 
 
 def _photograph(studio: Studio, part: Part, number: int) -> SubjectImages:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,9 @@ from ofer_bench.data.paraface.skin_map import texels_per_decimetre
 
 SUPERSAMPLING = 2
 """Samples along each side of a pixel."""
+
+# Warp guards its register of meshes against threads on the CPU alone (NVIDIA/warp#1491).
+_ONE_ON_THE_GPU = threading.Lock()
 
 
 def rendering_device(wanted: str) -> str:
@@ -69,6 +74,7 @@ class Renderer:
         """Prepare for ``head``; ``texel`` float [V,2] places its vertices on the painted skin, in texels."""
         self._size, self._batch = image_size, batch_size
         self._device = wp.get_device(rendering_device(device))
+        self._alone = _ONE_ON_THE_GPU if self._device.is_cuda else nullcontext()
         # Compiled here, so that threads may render at once; warp keeps the machine code for the next run.
         for kernel in (project, vertex_normals, colour_pixels):
             wp.load_module(kernel.module, device=self._device)
@@ -101,7 +107,14 @@ class Renderer:
         self._cover = wp.zeros(shape, dtype=wp.float32, device=self._device)
 
     def render(self, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-        """Render ``scene``: linear RGB float32 [B,S,S,3] and the share of each pixel that props hide [B,S,S]."""
+        """Render ``scene``: linear RGB float32 [B,S,S,3] and the share of each pixel that props hide [B,S,S].
+
+        Several renderers may be called at once by threads of their own; on a GPU they take turns.
+        """
+        with self._alone:
+            return self._render(scene)
+
+    def _render(self, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
         self._points.assign(scene.vertices.astype(np.float32))
         for mesh, points in zip(self._meshes, scene.vertices.astype(np.float32), strict=True):
             mesh.points.assign(points)
