@@ -1,6 +1,7 @@
 """The renderer on GPUs, none of which is needed: warp carries NVIDIA's compiler, and the CPU stands in."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,14 +14,39 @@ from ofer_bench.data.paraface.build import build_paraface
 from ofer_bench.data.paraface.part import Part
 from ofer_bench.data.paraface.renderer import rendering_device
 
+KERNELS = (raster, lighting, colouring)
 
-@pytest.mark.parametrize("module", [raster, lighting, colouring])
+
+@pytest.mark.parametrize("module", KERNELS)
 def test_kernels_compile_for_cuda(module, tmp_path: Path) -> None:
     wp.init()
     if not wp.get_cuda_supported_archs():
         pytest.skip("this warp was built without CUDA")
     wp.compile_aot_module(module, arch=80, module_dir=tmp_path)
     assert [path for path in tmp_path.iterdir() if ".sm80" in path.name and path.stat().st_size]
+
+
+@pytest.fixture
+def rounding_of_gpus() -> Iterator[None]:
+    """Products are added unrounded, as NVIDIA's compiler does unless told otherwise."""
+    for module in KERNELS:
+        wp.set_module_options({"cpu_compiler_flags": "-march=native -ffp-contract=fast"}, module)
+    yield
+    for module in KERNELS:
+        wp.set_module_options({"cpu_compiler_flags": None}, module)
+
+
+@pytest.mark.parametrize("props", ["none", "all"])
+def test_rounding_as_gpus_do_changes_few_pixels(props: str, request) -> None:
+    part = Part(people="train", image_size=64, subjects=6, props=props)
+    here, _ = build_paraface(part)
+    request.getfixturevalue("rounding_of_gpus")
+    there, _ = build_paraface(part)
+    apart = np.abs(here.image.astype(int) - there.image).max(axis=-1)
+    assert apart.any()
+    assert (apart > 2).mean() < 1e-3
+    if props != "none":
+        assert (here.occluded != there.occluded).mean() < 1e-3
 
 
 @pytest.mark.parametrize(("arch", "chosen"), [(70, "cpu"), (75, "cuda:1"), (90, "cuda:1")])
