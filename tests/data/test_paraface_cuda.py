@@ -1,5 +1,7 @@
 """The renderer on GPUs, none of which is needed: warp carries NVIDIA's compiler, and the CPU stands in."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,3 +111,13 @@ def test_threads_make_and_drop_meshes_in_turns(monkeypatch) -> None:
     monkeypatch.undo()
     at_once, _ = build_paraface(part, workers=3)
     np.testing.assert_array_equal(in_turns.image, at_once.image)
+
+
+def test_no_word_of_gpus_to_those_who_want_none() -> None:
+    """In a process of its own, since warp starts once."""
+    code = (
+        "import sys; from ofer_bench.data.paraface.renderer import rendering_device; "
+        "rendering_device('cpu'); print('x', file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "x\n")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,12 +36,27 @@ def rendering_device(wanted: str) -> str:
     """
     # Warp otherwise announces itself and every kernel it loads on standard output.
     wp.config.log_level = wp.LOG_ERROR
-    wp.init()
+    # Its library complains of missing GPU drivers, also to those who want none.
+    with _no_stderr() if wanted == "cpu" else nullcontext():
+        wp.init()
     try:
         device = wp.get_device(wanted)
     except (RuntimeError, ValueError):
         return "cpu"
     return wanted if device.is_cpu or device.arch >= min(wp.get_cuda_supported_archs()) else "cpu"
+
+
+@contextmanager
+def _no_stderr() -> Iterator[None]:
+    """Drop what libraries write to the process's standard error; Python's own ``sys.stderr`` is one writer of it."""
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
