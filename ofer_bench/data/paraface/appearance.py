@@ -132,7 +132,7 @@ def draw_appearance(rng: np.random.Generator, *, male: bool, age: float, ancestr
         lash=rgb(np.array([0.010, 0.008, 0.008]) + (0.25 * skin if male else 0.03 * skin)),
         brow=Brow(
             height=float(rng.uniform(-0.05, 0.005) if male else rng.uniform(-0.022, 0.027)),
-            rise=float(rng.uniform(0.0, 0.04)),
+            rise=float(rng.uniform(0.02, 0.06)),
             thickness=float(rng.uniform(0.022, 0.052) if male else rng.uniform(0.016, 0.036)),
             arch=float(rng.uniform(0.0, 0.035 if male else 0.065)),
             gap=float(rng.uniform(0.10, 0.15)),

@@ -21,7 +21,7 @@ def _both(name: str, gain: float) -> dict[str, float]:
 
 
 ACTION_UNITS: Mapping[int, Mapping[str, float]] = {
-    1: {"browInnerUp": 1.2, **_both("eyebrows-*-inner-up", 0.7)},
+    1: {"browInnerUp": 1.2, **_both("eyebrows-*-inner-up", 1.0)},
     2: {**_both("browOuterUp*", 1.0), **_both("eyebrows-*-extern-up", 0.7)},
     4: {**_both("browDown*", 1.2), **_both("eyebrows-*-down", 0.7)},
     5: _both("eyeWide*", 1.3),
@@ -67,11 +67,11 @@ VARIANTS: Mapping[Expression, Mapping[str, Units]] = {
         "12+25": {12: 0.8, 25: 1.0},
     },
     Expression.SADNESS: {
-        "1+4+15": {1: 1.2, 4: 0.5, 15: 0.9},
-        "1+4+15+17": {1: 1.2, 4: 0.5, 15: 0.8, 17: 0.7},
-        "1+4+7+15": {1: 1.2, 4: 0.6, 7: 0.4, 15: 0.9},
-        "1+4+15+64": {1: 1.1, 4: 0.4, 15: 0.9, 64: 1.0},
-        "1+4+15+17+64": {1: 1.1, 4: 0.5, 15: 0.8, 17: 0.7, 64: 1.0},
+        "1+4+15": {1: 1.2, 4: 0.7, 15: 0.9},
+        "1+4+15+17": {1: 1.2, 4: 0.7, 15: 0.8, 17: 0.7},
+        "1+4+7+15": {1: 1.2, 4: 0.8, 7: 0.4, 15: 0.9},
+        "1+4+15+64": {1: 1.2, 4: 0.6, 15: 0.9, 64: 1.0},
+        "1+4+15+17+64": {1: 1.2, 4: 0.7, 15: 0.8, 17: 0.7, 64: 1.0},
     },
     Expression.SURPRISE: {
         "1+2+5+26": {1: 1.2, 2: 0.9, 5: 0.8, 26: 1.0},
@@ -91,11 +91,11 @@ VARIANTS: Mapping[Expression, Mapping[str, Units]] = {
         "4+7+9+10": {4: 0.2, 7: 0.2, 9: 1.0, 10: 0.8},
     },
     Expression.ANGER: {
-        "4+5+7+23": {4: 1.0, 5: 0.6, 7: 0.6, 23: 0.9},
-        "4+5+7+24": {4: 1.0, 5: 0.5, 7: 0.6, 24: 0.9},
-        "4+7+17+24": {4: 1.0, 7: 0.7, 17: 0.6, 24: 0.8},
-        "4+5+7+10+22+25": {4: 1.0, 5: 0.5, 7: 0.6, 10: 0.5, 22: 0.5, 25: 0.8},
-        "4+5+7+10+25+26": {4: 1.0, 5: 0.6, 7: 0.5, 10: 0.5, 25: 0.8, 26: 0.8},
+        "4+5+7+23": {4: 1.15, 5: 0.6, 7: 0.6, 23: 0.9},
+        "4+5+7+24": {4: 1.15, 5: 0.5, 7: 0.6, 24: 0.9},
+        "4+7+17+24": {4: 1.15, 7: 0.7, 17: 0.6, 24: 0.8},
+        "4+5+7+10+22+25": {4: 1.15, 5: 0.5, 7: 0.6, 10: 0.5, 22: 0.5, 25: 0.8},
+        "4+5+7+10+25+26": {4: 1.15, 5: 0.6, 7: 0.5, 10: 0.5, 25: 0.8, 26: 0.8},
     },
 }
 """Expression -> variant (its code) -> action units with weights in [0,1.2]; an image shows one variant."""
@@ -136,8 +136,7 @@ NOISE_ACTIONS: Mapping[str, float] = {
 
 RESTING_ACTIONS: Mapping[str, tuple[float, float]] = {
     "eyeWide": (0.0, 0.25),
-    "mouthFrown": (0.0, 1.0),
-    "mouthSmile": (0.0, 0.1),
+    "mouthFrown": (0.0, 0.4),
     "browDown": (0.0, 0.16),
     "mouthRollUpper": (0.0, 0.35),
 }
@@ -157,7 +156,7 @@ MOVEMENT: Mapping[Expression, float] = {
 
 A face is labelled by what people see in it. A smile is seen as one as soon as it shows; anger, disgust and sadness are
 recognised in proportion to their strength (Hess, Blairy and Kleck, 1997) and, when slight, are taken for rest. So
-smiles begin at 0.11 of their full movement, as much as some show at rest, and the others at 0.49."""
+smiles begin at 0.11 of their full movement, and the others at 0.49."""
 
 MAX_WEIGHT = 1.5
 """Largest weight of an action; beyond it the blend shapes tear."""

@@ -80,6 +80,7 @@ _CONTROLS: Mapping[str, tuple[str, ...]] = {
         "mouth-cupidsbow-decr|incr",
         "mouth-laugh-lines-in|out",
         "mouth-trans-down|up",
+        "mouth-angles-down|up",
     ),
     "nose": (
         "nose-scale-horiz-decr|incr",

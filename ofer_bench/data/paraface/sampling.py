@@ -36,6 +36,7 @@ _MEAN_SHAPE: Mapping[str, tuple[float, float]] = {
     "head/head-scale-horiz-decr|incr": (0.5, 0.5),
     "mouth/mouth-trans-down|up": (-0.3, 0.05),
     "mouth/mouth-scale-horiz-decr|incr": (-0.2, -0.05),
+    "mouth/mouth-angles-down|up": (-0.15, -0.15),
     "chin/chin-height-decr|incr": (0.2, 0.3),
     "mouth/mouth-lowerlip-height-decr|incr": (-0.3, -0.3),
     "nose/nose-scale-vert-decr|incr": (0.3, -0.3),
@@ -56,9 +57,14 @@ _LENGTHENS: Mapping[str, float] = {
     "nose/nose-scale-vert-decr|incr": 0.4,
     "chin/chin-height-decr|incr": 0.2,
 }
-# Lower inner ends of the brows are action unit 4; as a trait they show, but less.
-# Their height is what action units 1, 2 and 4 move, and differs less between people than other features do.
-_BROW_SPREAD: Mapping[str, float] = {"eyebrows/eyebrows-angle-down|up": 0.16, "eyebrows/eyebrows-trans-down|up": 0.2}
+# Lower inner ends of the brows are action unit 4; as a trait they show, but less. Their height is what action units 1, 2
+# and 4 move, and differs less between people than other features do. The corners of the mouth differ more: some people
+# look to smile, others to frown.
+_OWN_SPREAD: Mapping[str, float] = {
+    "eyebrows/eyebrows-angle-down|up": 0.16,
+    "eyebrows/eyebrows-trans-down|up": 0.2,
+    "mouth/mouth-angles-down|up": 0.7,
+}
 
 KDEF_VIEWS = (-90.0, -45.0, 0.0, 45.0, 90.0)
 """Yaw of the five views of KDEF-like pictures in degrees."""
@@ -111,7 +117,7 @@ def draw_subject(split: str, number: int, seed: int) -> Subject:
     male = bool(rng.random() < 0.5)
     ancestry = rng.dirichlet([0.45] * len(ANCESTRIES))
     # Half of the controls stay at their mean: a face has a few features, not fifty.
-    scale = np.array([_BROW_SPREAD.get(name, _SHAPE_SPREAD) for name in SHAPE_CONTROLS])
+    scale = np.array([_OWN_SPREAD.get(name, _SHAPE_SPREAD) for name in SHAPE_CONTROLS])
     spread = np.clip(rng.normal(0, scale), -2.5 * scale, 2.5 * scale) * (rng.random(len(SHAPE_CONTROLS)) < 0.5)
     asymmetry = rng.uniform(0, 0.35, len(ASYMMETRY_CONTROLS)) * (rng.random(len(ASYMMETRY_CONTROLS)) < 0.25)
     resting = draw_resting(rng)
