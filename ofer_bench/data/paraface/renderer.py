@@ -25,8 +25,8 @@ from ofer_bench.data.paraface.skin_map import texels_per_decimetre
 SUPERSAMPLING = 2
 """Samples along each side of a pixel."""
 
-# Warp guards its register of meshes against threads on the CPU alone (NVIDIA/warp#1491).
-_ONE_ON_THE_GPU = threading.Lock()
+# Warp guards neither its start against threads nor, on a GPU, its register of meshes (NVIDIA/warp#1491).
+_WARP = threading.Lock()
 
 
 def rendering_device(wanted: str) -> str:
@@ -37,7 +37,7 @@ def rendering_device(wanted: str) -> str:
     # Warp otherwise announces itself and every kernel it loads on standard output.
     wp.config.log_level = wp.LOG_ERROR
     # Its library complains of missing GPU drivers, also to those who want none.
-    with _no_stderr() if wanted == "cpu" else nullcontext():
+    with _WARP, _no_stderr() if wanted == "cpu" else nullcontext():
         wp.init()
     try:
         device = wp.get_device(wanted)
@@ -91,7 +91,7 @@ class Renderer:
         """Prepare for ``head``; ``texel`` float [V,2] places its vertices on the painted skin, in texels."""
         self._size, self._batch = image_size, batch_size
         self._device = wp.get_device(rendering_device(device))
-        self._alone = _ONE_ON_THE_GPU if self._device.is_cuda else nullcontext()
+        self._alone = _WARP if self._device.is_cuda else nullcontext()
         # Compiled here, so that threads may render at once; warp keeps the machine code for the next run.
         for kernel in (project, vertex_normals, colour_pixels):
             wp.load_module(kernel.module, device=self._device)

@@ -57,9 +57,9 @@ _LENGTHENS: Mapping[str, float] = {
     "nose/nose-scale-vert-decr|incr": 0.4,
     "chin/chin-height-decr|incr": 0.2,
 }
-# Lower inner ends of the brows are action unit 4; as a trait they show, but less. Their height is what action units 1, 2
-# and 4 move, and differs less between people than other features do. The corners of the mouth differ more: some people
-# look to smile, others to frown.
+# Lower inner ends of the brows are action unit 4; as a trait they show, but less. Their height is what action units 1,
+# 2 and 4 move, and differs less between people than other features do. The corners of the mouth differ more: some
+# people look to smile, others to frown.
 _OWN_SPREAD: Mapping[str, float] = {
     "eyebrows/eyebrows-angle-down|up": 0.16,
     "eyebrows/eyebrows-trans-down|up": 0.2,
