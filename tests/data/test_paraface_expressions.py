@@ -20,6 +20,7 @@ from ofer_bench.data.paraface.expressions import (
     lowered_gaze,
 )
 from ofer_bench.data.paraface.model import SHAPE_CONTROLS, HeadModel, load_head_model
+from ofer_bench.data.paraface.sampling import draw_subject
 
 EMOTIONS = [e for e in Expression if e is not Expression.NEUTRAL]
 
@@ -235,3 +236,17 @@ def test_faces_at_rest_differ(head: HeadModel, identity: np.ndarray) -> None:
     vertices = head.express(identity, faces)
     apart = np.linalg.norm(vertices[:, None] - vertices[None], axis=-1).max(axis=-1)
     assert apart[~np.eye(len(faces), dtype=bool)].min() > 0.001
+
+
+def test_corners_of_mouths_at_rest_differ_by_shape(head: HeadModel) -> None:
+    """On photographs they lie -.02 +- .04 pupil distances above the seam of the lips (docs/paraface.md)."""
+    shape, rest = [], []
+    for number in range(1, 61):
+        person = draw_subject("train", number, 0)
+        traits = {"age": person.age, "masculinity": person.masculinity, "weight": person.weight}
+        face = head.identity(**traits, ancestry=person.ancestry, shape=person.shape, asymmetry=person.asymmetry)
+        shape.append(mouth(head, face)["corners"])
+        rest.append(mouth(head, head.express(face, [person.resting])[0])["corners"])
+    assert np.mean(rest) == pytest.approx(-0.02, abs=0.015)
+    assert 0.025 < np.std(rest) < 0.045
+    assert np.std(shape) > 0.8 * np.std(rest)
