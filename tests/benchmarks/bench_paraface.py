@@ -13,7 +13,7 @@ import numpy as np
 import warp as wp
 
 from ofer_bench.core.expressions import Expression
-from ofer_bench.data.paraface.build import _workers
+from ofer_bench.data.paraface.build import default_workers
 from ofer_bench.data.paraface.model import HeadModel, load_head_model
 from ofer_bench.data.paraface.sampling import draw_shot, draw_subject
 from ofer_bench.data.paraface.skin_map import SkinMap, sheet_size
@@ -52,7 +52,7 @@ def main() -> None:
     for size, count in SUBJECTS.items():
         skin = SkinMap(head, sheet_size(size))
         folds = fold_sheets(skin)
-        studios = [Studio(head, skin, folds, batch_size=7, image_size=size) for _ in range(_workers("cpu"))]
+        studios = [Studio(head, skin, folds, batch_size=7, image_size=size) for _ in range(default_workers())]
 
         def shoot(number: int, studios: list[Studio] = studios) -> None:
             subject = draw_subject("bench", number, 0)

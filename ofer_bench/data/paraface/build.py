@@ -83,8 +83,7 @@ def build_paraface(
             stacklevel=2,
         )
     # Closed at once when the caller gives up: the threads would otherwise go on to the last subject.
-    workers = workers or max(1, min(_MAX_WORKERS, os.cpu_count() or 1))
-    with closing(_subjects(part, device, workers, tell, partial)) as made:
+    with closing(_subjects(part, device, workers or default_workers(), tell, partial)) as made:
         for images in made:
             subjects.append(images)
             tell(min(len(subjects) * len(_CLASSES) * part.repeats, part.count), part.count, "faces")
@@ -149,6 +148,11 @@ def _subjects(
             )
     with ThreadPoolExecutor(workers) as pool:
         yield from pool.map(work, range(1, part.subjects + 1))
+
+
+def default_workers() -> int:
+    """Threads that render: one per core, at most 8."""
+    return max(1, min(_MAX_WORKERS, os.cpu_count() or 1))
 
 
 def _photograph(studio: Studio, part: Part, number: int) -> SubjectImages:
