@@ -85,7 +85,7 @@ def test_slight_smiles_are_slighter_than_other_slight_expressions() -> None:
     share = {e: INTENSITY_RANGE[0] ** MOVEMENT[e] for e in EMOTIONS}
     smile = share[Expression.HAPPINESS]
     assert min(share.values()) == smile < 0.2
-    # Nobody smiles at rest: corners of the mouth that turn up do so by their shape.
+    # No person has a smile at rest: corners of the mouth that turn up do so by their shape.
     assert not any(action.startswith("mouthSmile") for action in RESTING_ACTIONS)
     assert all(0.4 < value < 0.6 for e, value in share.items() if e is not Expression.HAPPINESS)
 
