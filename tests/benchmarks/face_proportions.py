@@ -68,6 +68,7 @@ LIT: Mapping[str, tuple[int, ...]] = {
     "light, ridge of the nose": (197, 195),
     "light, sides of the nose": (196, 419, 174, 399),
     "light, cheek": (50, 280),
+    "light, corners of the mouth": (61, 291),
     "light, lower lip": (17,),
     "light, chin": (199,),
 }
