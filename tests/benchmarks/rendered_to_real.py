@@ -18,13 +18,14 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from landmarks import Landmarker, align, cut_frame, stretched, train_landmarker
+from landmarks import Landmarker, align, train_landmarker
+from photographic import cut_frame, lit, photographed, stretched
 from sklearn.metrics import confusion_matrix, recall_score, roc_auc_score
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ofer_baselines.resnet18 import ResNet18
-from ofer_bench.api import ComponentSettings, random_affine, random_colour, random_erasing
+from ofer_bench.api import ComponentSettings, random_affine, random_erasing
 from ofer_bench.core.expressions import EXPRESSIONS
 from ofer_bench.core.types import FaceSet
 from ofer_bench.data.decode import decode_image
@@ -33,7 +34,7 @@ from ofer_bench.data.paraface.part import Part
 
 MARGIN = 0.05
 MEAN_DECAY = 0.998
-WIDE_SIZE, WIDE_MARGIN, WIDE_SUBJECTS, LANDMARK_EPOCHS = 64, 0.35, 400, 16
+WIDE_SIZE, WIDE_MARGIN, LANDMARK_EPOCHS = 64, 0.35, 10
 
 
 class HalfInstanceNorm(nn.Module):
@@ -64,31 +65,14 @@ def network(width: int, size: int) -> ResNet18:
     return model
 
 
-def lit(image: Tensor, generator: torch.Generator, cells: int) -> Tensor:
-    """Brighten and darken pictures [B,3,S,S] in up to ``cells`` places a side, each picture by another strength."""
-    n = len(image)
-    light = torch.randn(n, 1, cells, cells, generator=generator) * torch.rand(n, 1, 1, 1, generator=generator) * 0.35
-    return image * torch.exp(F.interpolate(light, image.shape[2:], mode="bicubic"))
-
-
 def augment(image: Tensor, generator: torch.Generator) -> Tensor:
     """Everything in which an unknown face and camera may differ.
 
     Length of the face, frame, light, also on single features, colour, grey, blur, grain, a hidden part.
     """
     image = random_affine(stretched(lit(image, generator, 6), generator), generator, degrees=8, scale=0.15, shift=0.05)
-    image = cut_frame(image, generator, lowest=0.75)
-    image = random_colour(lit(image, generator, 3).clamp(0, 1), generator, strength=0.35)
-    n = len(image)
-    gamma = torch.exp((torch.rand(n, 1, 1, 1, generator=generator) - 0.5) * 0.8)
-    image = image.clamp(1e-4, 1) ** gamma
-    grey = image.mean(dim=1, keepdim=True)
-    image = torch.where(torch.rand(n, 1, 1, 1, generator=generator) < 0.3, grey, image)
-    soft = F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    share = torch.rand(n, 1, 1, 1, generator=generator) * 1.6 - 0.6
-    image = image + (soft - image) * share
-    image = image + torch.randn(image.shape, generator=generator) * torch.rand(n, 1, 1, 1, generator=generator) * 0.04
-    return random_erasing(image.clamp(0, 1), generator, probability=0.3)
+    image = photographed(cut_frame(image, generator, lowest=0.75), generator)
+    return random_erasing(image, generator, probability=0.3)
 
 
 def train(faces: FaceSet, val: FaceSet, *, epochs: int, width: int, seed: int) -> dict[str, ResNet18]:
@@ -161,9 +145,7 @@ def main() -> None:
     faces, _ = _rendered("train", options.subjects, options.partial, **kind)
     val, _ = _rendered("val", 40, options.partial, **kind)
     shifted, _ = _rendered("val", 60, options.partial, domain="shifted", **kind)
-    wide, index = _rendered(
-        "train", min(options.subjects, WIDE_SUBJECTS), options.partial, image_size=WIDE_SIZE, margin=WIDE_MARGIN
-    )
+    wide, index = _rendered("train", options.subjects, options.partial, image_size=WIDE_SIZE, margin=WIDE_MARGIN)
     places = np.array([row["landmarks"] for row in index]).reshape(-1, 3, 2)
     landmarker = train_landmarker(wide, places, epochs=LANDMARK_EPOCHS, seed=0)
     image, label = photographs(options.photos, landmarker, options.size)
