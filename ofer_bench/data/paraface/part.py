@@ -10,7 +10,7 @@ from ofer_bench.core.hashing import digest
 DRAWS = "4"
 """Part of every seed: while it stays, the same people are drawn, and the same pictures where no coding changes."""
 
-PARAFACE_VERSION = DRAWS
+PARAFACE_VERSION = f"{DRAWS}.1"
 """Version of everything that shapes the pixels."""
 
 DOMAINS: tuple[str, ...] = ("plain", "shifted")

@@ -63,7 +63,8 @@ _LENGTHENS: Mapping[str, float] = {
 _OWN_SPREAD: Mapping[str, float] = {
     "eyebrows/eyebrows-angle-down|up": 0.16,
     "eyebrows/eyebrows-trans-down|up": 0.2,
-    "mouth/mouth-angles-down|up": 0.7,
+    "mouth/mouth-angles-down|up": 0.55,
+    "mouth/mouth-scale-horiz-decr|incr": 0.2,
 }
 
 KDEF_VIEWS = (-90.0, -45.0, 0.0, 45.0, 90.0)
@@ -171,7 +172,7 @@ def draw_shot(
         pitch=_small_angle(rng, 12 * wide),
         roll=_small_angle(rng, 6 * wide),
         # Looking straight on, the model's pupils lie lower between the lids than on photographs.
-        gaze=(_small_angle(rng, 12), 3.0 + _small_angle(rng, 6) - lowered_gaze(expression, variant, intensity)),
+        gaze=(_small_angle(rng, 12), 5.0 + _small_angle(rng, 6) - lowered_gaze(expression, variant, intensity)),
         landmark_noise=tuple((float(dx), float(dy)) for dx, dy in np.clip(rng.normal(0, 0.007, (3, 2)), -0.02, 0.02)),
         scenery=draw_scenery(rng, domain),
     )

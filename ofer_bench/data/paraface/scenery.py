@@ -65,7 +65,7 @@ def draw_scenery(rng: np.random.Generator, domain: str = "plain") -> Scenery:
         key, rest = level * warm, 0.15 * level
         fill = rest * warm[::-1]
     elif lamps < FRONTAL_SHARE + STUDIO_SHARE:
-        key_side = float(rng.choice([-1, 1]) * rng.uniform(25, 60))
+        key_side, key_height = float(rng.choice([-1, 1]) * rng.uniform(25, 60)), float(rng.uniform(-10, 35))
         fill_side = -np.sign(key_side) * rng.uniform(25, 60)
         key, rest = 0.6 * level * warm, 0.25 * level
         fill = key * rng.uniform(0.7, 1.0)

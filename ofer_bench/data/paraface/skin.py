@@ -56,10 +56,13 @@ def paint_skin(
     hairs = _bristles(rng, size, 0.0 if look.beard == "none" else look.beard_density)
     bristle = np.clip(beard * hairs, 0, 1) * (1 - skin.lips) if look.beard != "none" else 0 * beard
     _blend(albedo, np.array(look.hair_colour, dtype=np.float32) * 0.85, 0.93 * bristle)
-    lips = np.clip(skin.lips * 1.15, 0, 1) * np.clip((z - 0.6) / 0.3, 0, 1)
+    lips = np.clip(skin.lips * 1.15, 0, 1) * np.clip((z - 0.6) / 0.3, 0, 1) * _lens(x, y)
     creases = noise(rng, size, 3) * 0.6 + pores * 0.4
     _blend(albedo, np.array(look.lips, dtype=np.float32) * (1 + 0.10 * creases[..., None]), lips)
-    _blend(albedo, np.array(look.lips, dtype=np.float32) * 0.45, 0.5 * _mouth_line(x, y, z) * lips)
+    _blend(albedo, np.array(look.lips, dtype=np.float32) * 0.45, 0.5 * _mouth_line(x, y) * lips)
+    # The mesh closes the lips flush with the cheeks; in life their corners lie in a dark hollow that ends in a point.
+    corner = np.clip(rng.uniform(0.5, 1.0) * _mouth_corner(x, y), 0, 1) * (z > 1.2)
+    _tint(albedo, (0.32, 0.22, 0.22), corner)
     brow = _brows(skin, look, rng)
     _blend(albedo, np.array(look.brow_colour, dtype=np.float32), brow)
     scalp = _rise(hairline + 0.015 * middle + 0.01, 0.07) * look.hair_cover
@@ -166,10 +169,33 @@ def _bristles(rng: np.random.Generator, size: int, density: float) -> np.ndarray
     return np.clip(density + 0.28 * grain / grain.std() * (1.2 - 0.5 * density), 0, 1)
 
 
-def _mouth_line(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+def _above_seam(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Height above the line where the closed lips meet, in decimetres."""
+    height: np.ndarray = y - 6.607 - 0.010 * (np.minimum(x, 0.25) / 0.25) ** 2
+    return height
+
+
+def _mouth_line(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The dark seam where the lips meet."""
-    line: np.ndarray = np.exp(-(((y - 6.607 - 0.010 * (x / 0.25) ** 2) / 0.012) ** 2)) * (x < 0.26)
+    line: np.ndarray = np.exp(-((_above_seam(x, y) / 0.012) ** 2)) * (x < 0.26)
     return line
+
+
+def _lens(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Where lips are red: they end in a point, while those of the mesh are still high at its corners."""
+    height = _above_seam(x, y)
+    arc = np.clip(1 - (x / 0.275) ** 2, 0, 1)
+    edge = np.where(height > 0, 0.15 * arc**1.25, 0.15 * arc**1.6)
+    inside: np.ndarray = np.clip(0.5 + (edge - np.abs(height)) / 0.025, 0, 1)
+    return inside
+
+
+def _mouth_corner(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The hollow at the corners of the mouth: a seam that runs on into the cheek, and shade around it."""
+    height = _above_seam(x, y)
+    tail = np.exp(-((height / 0.013) ** 2)) * _rise(x - 0.19, 0.05) * _rise(0.315 - x, 0.06)
+    shade: np.ndarray = tail + 0.35 * np.exp(-(((x - 0.265) / 0.045) ** 2) - (height / 0.035) ** 2)
+    return shade
 
 
 def _brows(skin: SkinMap, look: Appearance, rng: np.random.Generator) -> np.ndarray:
