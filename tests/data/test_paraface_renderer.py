@@ -76,6 +76,7 @@ def portrait(head: HeadModel, looks: Sequence[Any], props: Sequence[Geometry | N
         albedo=np.full((SHEET, SHEET, 3), 0.4, dtype=np.float32),
         gloss=np.zeros((SHEET, SHEET), dtype=np.float32),
         relief=np.zeros((2, SHEET, SHEET), dtype=np.float32),
+        shade=np.zeros((2, SHEET, SHEET), dtype=np.float32),
         backdrop=np.zeros((2, 33, 33, 3), dtype=np.float32),
         hair=None,
         props=props,
@@ -302,6 +303,17 @@ def test_folds_and_pores_tilt_the_light(plain: Renderer, bare: HeadModel) -> Non
     rough = plain.render(replace(scene, relief=np.stack([rows, 0 * rows])))[0]
     assert np.abs(rough[0] - smooth[0]).mean() > 0.02 * smooth[0].mean()
     np.testing.assert_allclose(rough[1], smooth[1], atol=1e-5)
+
+
+def test_hollows_lose_light_and_turn_red(plain: Renderer, bare: HeadModel) -> None:
+    white = look(key=(1.0, 1.0, 1.0), key_direction=(0.0, 0.0, 1.0))
+    scene = portrait(bare, [white, white])
+    even = plain.render(scene)[0]
+    half = np.stack([np.full((SHEET, SHEET), 0.5), np.zeros((SHEET, SHEET))]).astype(np.float32)
+    shaded = plain.render(replace(scene, shade=half))[0]
+    np.testing.assert_array_equal(shaded[1], even[1])
+    cheek = shaded[0, SIZE * 5 // 8, SIZE // 4] / even[0, SIZE * 5 // 8, SIZE // 4]
+    np.testing.assert_allclose(cheek, [1 - 0.85 * 0.5, 0.5, 0.5], rtol=1e-4)
 
 
 def test_eyes_show_where_the_template_has_them(plain: Renderer, bare: HeadModel) -> None:

@@ -54,11 +54,7 @@ def look() -> Appearance:
 
 
 def paint(head: HeadModel, skin: SkinMap, look: Appearance, age: float = 30.0) -> PaintedSkin:
-    return paint_skin(skin, look, age, skin.spread(scalp_depth(head, look.hair)), unfolded())
-
-
-def unfolded() -> np.ndarray:
-    return np.zeros((SIZE, SIZE), dtype=np.float32)
+    return paint_skin(skin, look, age, skin.spread(scalp_depth(head, look.hair)))
 
 
 def luminance(painted: PaintedSkin) -> np.ndarray:
@@ -139,8 +135,8 @@ def test_paint_is_in_range_and_reproducible(head: HeadModel, skin: SkinMap) -> N
     for number in range(1, 7):
         subject = draw_subject("val", number, 0)
         hairline = skin.spread(scalp_depth(head, subject.appearance.hair))
-        first, again = (paint_skin(skin, subject.appearance, subject.age, hairline, unfolded()) for _ in range(2))
-        other = paint_skin(skin, replace(subject.appearance, texture_seed=1), subject.age, hairline, unfolded())
+        first, again = (paint_skin(skin, subject.appearance, subject.age, hairline) for _ in range(2))
+        other = paint_skin(skin, replace(subject.appearance, texture_seed=1), subject.age, hairline)
         for name in ("albedo", "gloss", "relief"):
             values = getattr(first, name)
             assert values.dtype == np.float32
@@ -276,15 +272,6 @@ def test_the_cheek_swells_beside_the_nasolabial_fold_only(skin: SkinMap, folds: 
     # Nothing tears: neighbouring texels differ by a fraction of the whole.
     near = np.maximum(np.abs(np.diff(depth, axis=0))[:, 1:], np.abs(np.diff(depth, axis=1))[1:])
     assert near.max() < 0.35 * np.ptp(depth)
-
-
-def test_folds_of_the_resting_face_lie_in_shade(head: HeadModel, skin: SkinMap, look: Appearance) -> None:
-    hairline = skin.spread(scalp_depth(head, look.hair))
-    hollows = unfolded()
-    hollows[region(skin, CHEEK)] = 0.5
-    flat, folded = (luminance(paint_skin(skin, look, 30.0, hairline, depth)) for depth in (unfolded(), hollows))
-    assert (folded[region(skin, CHEEK)] < 0.95 * flat[region(skin, CHEEK)]).all()
-    np.testing.assert_array_equal(folded[hollows == 0], flat[hollows == 0])
 
 
 def test_folds_deepen_with_age_and_the_old_keep_them() -> None:

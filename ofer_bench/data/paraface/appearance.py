@@ -27,7 +27,7 @@ _HAIR = np.array(
 )
 _GREY = np.array([0.38, 0.37, 0.36])
 _IRIS = np.array(
-    [[0.04, 0.018, 0.008], [0.10, 0.055, 0.022], [0.09, 0.10, 0.045], [0.10, 0.16, 0.24], [0.15, 0.18, 0.19]]
+    [[0.024, 0.012, 0.007], [0.10, 0.055, 0.022], [0.09, 0.10, 0.045], [0.10, 0.16, 0.24], [0.15, 0.18, 0.19]]
 )
 _CLOTH = np.array(
     [[0.02, 0.02, 0.025], [0.6, 0.6, 0.6], [0.03, 0.05, 0.15], [0.25, 0.03, 0.03], [0.1, 0.13, 0.08], [0.3, 0.28, 0.24]]
@@ -129,7 +129,7 @@ def draw_appearance(rng: np.random.Generator, *, male: bool, age: float, ancestr
         teeth=rgb(
             np.array([0.72, 0.68, 0.60]) * rng.uniform(0.85, 1.08) * [1.0, rng.uniform(0.95, 1.0), rng.uniform(0.85, 1)]
         ),
-        lash=rgb(np.array([0.010, 0.008, 0.008]) + (0.25 * skin if male else 0.03 * skin)),
+        lash=rgb(np.array([0.010, 0.008, 0.008]) + (0.12 * skin if male else 0.02 * skin)),
         brow=Brow(
             height=float(rng.uniform(-0.05, 0.005) if male else rng.uniform(-0.022, 0.027)),
             rise=float(rng.uniform(0.02, 0.06)),

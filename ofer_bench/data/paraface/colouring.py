@@ -73,7 +73,10 @@ def _shade(
     gloss = wp.float32(0.0)
     if region == _SKIN:
         texel = head.texel[h.i] * h.u + head.texel[h.j] * h.v + head.texel[h.k] * h.w
-        painted = _texture(skin.albedo, texel[0], texel[1])
+        lost = _bilinear(skin.shade, image, texel[0], texel[1])
+        # What skin sends into its own hollows comes back red.
+        kept = wp.vec3(1.0 - 0.85 * lost, 1.0 - lost, 1.0 - lost)
+        painted = wp.cw_mul(_texture(skin.albedo, texel[0], texel[1]), kept)
         gloss = skin.gloss[
             wp.clamp(wp.int32(texel[1] + 0.5), 0, skin.gloss.shape[0] - 1),
             wp.clamp(wp.int32(texel[0] + 0.5), 0, skin.gloss.shape[1] - 1),

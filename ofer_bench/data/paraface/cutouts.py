@@ -102,6 +102,7 @@ class Stand:
                 albedo=np.zeros((_SHEET, _SHEET, 3), np.float32),
                 gloss=np.zeros((_SHEET, _SHEET), np.float32),
                 relief=np.zeros((1, _SHEET, _SHEET), np.float32),
+                shade=np.zeros((1, _SHEET, _SHEET), np.float32),
                 backdrop=np.zeros((1, BACKDROP_SIZE, BACKDROP_SIZE, 3), np.float32),
                 hair=None,
                 props=[prop],

@@ -67,11 +67,11 @@ VARIANTS: Mapping[Expression, Mapping[str, Units]] = {
         "12+25": {12: 0.8, 25: 1.0},
     },
     Expression.SADNESS: {
-        "1+4+15": {1: 1.35, 4: 0.85, 15: 0.9},
-        "1+4+15+17": {1: 1.35, 4: 0.85, 15: 0.8, 17: 0.7},
-        "1+4+7+15": {1: 1.35, 4: 0.95, 7: 0.4, 15: 0.9},
-        "1+4+15+64": {1: 1.35, 4: 0.75, 15: 0.9, 64: 1.0},
-        "1+4+15+17+64": {1: 1.35, 4: 0.85, 15: 0.8, 17: 0.7, 64: 1.0},
+        "1+4+15": {1: 1.2, 4: 0.7, 15: 0.9},
+        "1+4+15+17": {1: 1.2, 4: 0.7, 15: 0.8, 17: 0.7},
+        "1+4+7+15": {1: 1.2, 4: 0.8, 7: 0.4, 15: 0.9},
+        "1+4+15+64": {1: 1.2, 4: 0.6, 15: 0.9, 64: 1.0},
+        "1+4+15+17+64": {1: 1.2, 4: 0.7, 15: 0.8, 17: 0.7, 64: 1.0},
     },
     Expression.SURPRISE: {
         "1+2+5+26": {1: 1.2, 2: 0.9, 5: 1.1, 26: 1.0},
@@ -98,7 +98,7 @@ VARIANTS: Mapping[Expression, Mapping[str, Units]] = {
         "4+5+7+10+25+26": {4: 1.25, 5: 0.6, 7: 0.5, 10: 0.5, 25: 0.8, 26: 0.8},
     },
 }
-"""Expression -> variant (its code) -> action units with weights in [0,1.35]; an image shows one variant."""
+"""Expression -> variant (its code) -> action units with weights in [0,1.25]; an image shows one variant."""
 
 NOISE_ACTIONS: Mapping[str, float] = {
     "browInnerUp": 0.13,

@@ -72,7 +72,8 @@ def _lash(fibres: wp.array2d[wp.float32], place: wp.float32, along: wp.float32) 
     at = (place + 1.0) * 95.0
     aside = wp.abs(at - wp.floor(at) - 0.5) * 2.0
     length = 0.75 + 0.25 * _fibre(fibres, at, 0.0)
-    return aside < 0.75 * (1.0 - along / length)
+    # Their roots stand so close that they draw a line.
+    return aside < wp.max(0.75 * (1.0 - along / length), 1.0 - along / 0.2)
 
 
 @wp.func

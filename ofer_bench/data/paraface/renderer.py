@@ -64,7 +64,8 @@ class Scene:
     """One batch: heads float [B,V,3] about their pivot, unturned, in decimetres.
 
     ``turn`` [B,3,3] head to camera; ``camera`` [B] distances; ``to_plane`` [B,2,3] picture to the plane through
-    the pivot; ``albedo`` float32 [T,T,3], ``gloss`` [T,T], ``relief`` [B,T,T] the painted skin; ``backdrop``
+    the pivot; ``albedo`` float32 [T,T,3], ``gloss`` [T,T], ``relief`` and
+    ``shade`` [B,T,T] the painted skin; ``backdrop``
     float32 [B,P,P,3] linear; ``hair`` of the subject, ``props`` one or none per image, in the frame of the heads;
     ``looks`` one per image.
     """
@@ -76,6 +77,7 @@ class Scene:
     albedo: np.ndarray
     gloss: np.ndarray
     relief: np.ndarray
+    shade: np.ndarray
     backdrop: np.ndarray
     hair: Geometry | None
     props: Sequence[Geometry | None]
@@ -171,6 +173,7 @@ class Renderer:
         skin.albedo = self._array(scene.albedo, wp.vec3)
         skin.gloss = self._array(scene.gloss, wp.float32)
         skin.relief = self._array(scene.relief, wp.float32)
+        skin.shade = self._array(scene.shade, wp.float32)
         skin.texels = wp.vec2(*texels_per_decimetre(scene.relief.shape[1]))
         backdrop = self._array(scene.backdrop, wp.vec3)
         self._launch(

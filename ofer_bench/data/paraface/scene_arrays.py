@@ -39,11 +39,12 @@ class ExtraArrays:
 
 @wp.struct
 class SkinArrays:
-    """Painted skin: colour and gloss of the subject, relief of each image in decimetres."""
+    """Painted skin: colour and gloss of the subject, of each image relief in decimetres and the share of lost light."""
 
     albedo: wp.array2d[wp.vec3]
     gloss: wp.array2d[wp.float32]
     relief: wp.array3d[wp.float32]
+    shade: wp.array3d[wp.float32]
     texels: wp.vec2
 
 

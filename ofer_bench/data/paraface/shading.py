@@ -81,7 +81,7 @@ def _eye_albedo(p: wp.vec3, gaze: wp.vec3, iris: wp.vec3) -> wp.vec3:
     spokes = wp.noise(
         wp.rand_init(17), wp.vec2(wp.atan2(outward[1] - gaze[1], outward[0] - gaze[0]) * 5.0, angle * 4.0)
     )
-    ringed = iris * ((1.9 + 0.6 * spokes) * (1.0 - 0.75 * step_up(0.38, 0.52, angle)))
+    ringed = iris * ((1.4 + 0.5 * spokes) * (1.0 - 0.75 * step_up(0.38, 0.52, angle)))
     colour = mix(ringed, sclera, step_up(0.49, 0.56, angle))
     return mix(wp.vec3(0.003, 0.003, 0.003), colour, step_up(0.15, 0.20, angle))
 
@@ -112,15 +112,15 @@ def head_surface(
     s.open = 1.0
     if region == _SKIN:
         s.albedo = mix(painted, wp.vec3(0.20, 0.045, 0.04), mouth)
-        s.wrap = wp.vec3(0.36, 0.18, 0.13)
+        s.wrap = wp.vec3(0.26, 0.13, 0.09)
         s.gloss = gloss * look.oil
         s.sharpness = 14.0
         s.open = 1.0 - 0.85 * mouth
     elif region == _EYE:
         s.albedo = _eye_albedo(resting, look.gaze, look.iris)
         s.wrap = wp.vec3(0.30, 0.25, 0.25)
-        s.gloss = 0.04
-        s.sharpness = 300.0
+        s.gloss = 0.015
+        s.sharpness = 900.0
         s.open = 0.9
     elif region == _TEETH:
         s.albedo = _teeth_albedo(resting, look.teeth)
@@ -154,7 +154,7 @@ def extra_surface(kind: wp.int32, colour: wp.vec3) -> Surface:
         s.gloss = 0.25
         s.sharpness = 40.0
     elif kind == _FLESH:
-        s.wrap = wp.vec3(0.36, 0.18, 0.13)
+        s.wrap = wp.vec3(0.26, 0.13, 0.09)
         s.gloss = 0.03
         s.sharpness = 14.0
     elif kind == _HAIR:

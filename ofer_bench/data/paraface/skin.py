@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from ofer_bench.data.paraface.appearance import Appearance
+from ofer_bench.data.paraface.hollows import above_seam, mouth_corner
 from ofer_bench.data.paraface.skin_map import SkinMap, noise
 
 
@@ -20,13 +21,10 @@ class PaintedSkin:
     relief: np.ndarray
 
 
-def paint_skin(
-    skin: SkinMap, look: Appearance, age_years: float, hairline: np.ndarray, hollows: np.ndarray
-) -> PaintedSkin:
+def paint_skin(skin: SkinMap, look: Appearance, age_years: float, hairline: np.ndarray) -> PaintedSkin:
     """Paint a sheet; everything random comes from the texture seed of ``look``.
 
-    ``hairline`` [T,T] is the distance of each texel inside the line where the hair begins, in decimetres;
-    ``hollows`` [T,T] in [0,1] is how deep it lies in a fold of the resting face.
+    ``hairline`` [T,T] is the distance of each texel inside the line where the hair begins, in decimetres.
     """
     rng = np.random.Generator(np.random.PCG64(look.texture_seed))
     size = skin.size
@@ -45,11 +43,15 @@ def paint_skin(
     # The mesh has shallow sockets: deep ones, which a lamp from above leaves dark, are painted.
     _tint(albedo, (0.45, 0.40, 0.40), look.sockets * _spot(x, y, 0.15, 7.33, 0.08, 0.10))
     _tint(albedo, (0.62, 0.56, 0.56), look.sockets * _spot(x, y, 0.30, 7.36, 0.26, 0.07))
-    # Light of lamps is not traced into folds.
-    _tint(albedo, (0.85, 0.78, 0.77), hollows)
+    # Its noses are rounder than most: planes beside the ridge turn away from a lamp.
+    _tint(albedo, (0.62, 0.54, 0.53), rng.uniform(0.1, 0.7) * _spot(x, y, 0.115, 7.13, 0.045, 0.17))
+    # Its lids do not fold above the eye.
+    crease = np.exp(-(((y - 7.372 + 1.9 * (x - 0.30) ** 2) / 0.013) ** 2)) * _spot(x, y, 0.31, 7.36, 0.13, 0.2)
+    _tint(albedo, (0.45, 0.34, 0.32), rng.uniform(0.0, 1.0) * crease)
     _freckle(albedo, x, y, z, look, rng, size)
     # The mesh closes the nostrils just behind their rims.
-    _tint(albedo, (0.10, 0.06, 0.05), np.clip(1.4 * _spot(x, y, 0.093, 6.869, 0.034, 0.019), 0, 1) * (z > 1.2))
+    nostril = np.clip(rng.uniform(1.4, 2.6) * _spot(x, y, 0.095, 6.868, 0.042, 0.024), 0, 1)
+    _tint(albedo, (0.10, 0.06, 0.05), nostril * (z > 1.2))
     beard = _beard_share(x, y, z, coarse, look)
     shadow = beard * look.stubble
     _blend(albedo, albedo * 0.62 + 0.22 * np.array(look.hair_colour, dtype=np.float32), 0.65 * shadow * (1 - skin.lips))
@@ -61,7 +63,7 @@ def paint_skin(
     _blend(albedo, np.array(look.lips, dtype=np.float32) * (1 + 0.10 * creases[..., None]), lips)
     _blend(albedo, np.array(look.lips, dtype=np.float32) * 0.45, 0.5 * _mouth_line(x, y) * lips)
     # The mesh closes the lips flush with the cheeks; in life their corners lie in a dark hollow that ends in a point.
-    corner = np.clip(rng.uniform(0.5, 1.0) * _mouth_corner(x, y), 0, 1) * (z > 1.2)
+    corner = np.clip(rng.uniform(0.5, 1.0) * mouth_corner(x, y), 0, 1) * (z > 1.2)
     _tint(albedo, (0.32, 0.22, 0.22), corner)
     brow = _brows(skin, look, rng)
     _blend(albedo, np.array(look.brow_colour, dtype=np.float32), brow)
@@ -169,33 +171,19 @@ def _bristles(rng: np.random.Generator, size: int, density: float) -> np.ndarray
     return np.clip(density + 0.28 * grain / grain.std() * (1.2 - 0.5 * density), 0, 1)
 
 
-def _above_seam(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Height above the line where the closed lips meet, in decimetres."""
-    height: np.ndarray = y - 6.607 - 0.010 * (np.minimum(x, 0.25) / 0.25) ** 2
-    return height
-
-
 def _mouth_line(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The dark seam where the lips meet."""
-    line: np.ndarray = np.exp(-((_above_seam(x, y) / 0.012) ** 2)) * (x < 0.26)
+    line: np.ndarray = np.exp(-((above_seam(x, y) / 0.012) ** 2)) * (x < 0.26)
     return line
 
 
 def _lens(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Where lips are red: they end in a point, while those of the mesh are still high at its corners."""
-    height = _above_seam(x, y)
+    height = above_seam(x, y)
     arc = np.clip(1 - (x / 0.275) ** 2, 0, 1)
     edge = np.where(height > 0, 0.15 * arc**1.25, 0.15 * arc**1.6)
     inside: np.ndarray = np.clip(0.5 + (edge - np.abs(height)) / 0.025, 0, 1)
     return inside
-
-
-def _mouth_corner(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The hollow at the corners of the mouth: a seam that runs on into the cheek, and shade around it."""
-    height = _above_seam(x, y)
-    tail = np.exp(-((height / 0.013) ** 2)) * _rise(x - 0.19, 0.05) * _rise(0.315 - x, 0.06)
-    shade: np.ndarray = tail + 0.35 * np.exp(-(((x - 0.265) / 0.045) ** 2) - (height / 0.035) ** 2)
-    return shade
 
 
 def _brows(skin: SkinMap, look: Appearance, rng: np.random.Generator) -> np.ndarray:

@@ -13,6 +13,7 @@ from ofer_bench.data.paraface.alignment import TEMPLATE, head_rotation, picture_
 from ofer_bench.data.paraface.develop import develop
 from ofer_bench.data.paraface.geometry import Geometry
 from ofer_bench.data.paraface.hair import grow_hair, scalp_depth
+from ofer_bench.data.paraface.hollows import hollow_shade, hollow_sheets
 from ofer_bench.data.paraface.model import HeadModel
 from ofer_bench.data.paraface.props import build_prop
 from ofer_bench.data.paraface.renderer import Renderer, Scene
@@ -21,7 +22,7 @@ from ofer_bench.data.paraface.scenery import paint_backdrop
 from ofer_bench.data.paraface.shading import Look
 from ofer_bench.data.paraface.skin import paint_skin
 from ofer_bench.data.paraface.skin_map import SkinMap, texel_coordinates
-from ofer_bench.data.paraface.wrinkles import DEEPEST, fold_depths
+from ofer_bench.data.paraface.wrinkles import fold_depths
 
 # The turn of the head is about a point between the ears, seen from the eyes.
 _PIVOT_FROM_EYES = np.array([0.0, -0.25, -0.9])
@@ -66,6 +67,7 @@ class Studio:
         margin: float = 0.0,
     ) -> None:
         self._head, self._skin, self._folds, self._margin = head, skin, folds.reshape(len(folds), -1), margin
+        self._hollows = hollow_sheets(skin)
         texel = texel_coordinates(head.rest, skin.size)
         self._renderer = Renderer(head, texel, batch_size=batch_size, image_size=image_size, device=device)
 
@@ -90,9 +92,10 @@ class Studio:
         turn, to_plane, landmarks = frame(self._head, vertices - pivot, shots, self._margin)
         hair = grow_hair(self._head, identity, subject.appearance.hair)
         hairline = self._skin.spread(scalp_depth(self._head, subject.appearance.hair))
-        resting = self._folded({}, subject.age)
-        painted = paint_skin(self._skin, subject.appearance, subject.age, hairline, np.clip(resting / DEEPEST, 0, 1))
-        folds = np.stack([self._folded(_moved_actions(subject, shot), subject.age) for shot in shots])
+        painted = paint_skin(self._skin, subject.appearance, subject.age, hairline)
+        moved = [_moved_actions(subject, shot) for shot in shots]
+        folds = np.stack([self._folded(actions, subject.age) for actions in moved])
+        shade = np.stack([hollow_shade(self._hollows, *pair) for pair in zip(moved, folds, strict=True)])
         linear, cover = self._renderer.render(
             Scene(
                 vertices=vertices - pivot,
@@ -102,6 +105,7 @@ class Studio:
                 albedo=painted.albedo,
                 gloss=painted.gloss,
                 relief=painted.relief - folds,
+                shade=shade,
                 backdrop=np.stack([paint_backdrop(shot.scenery) for shot in shots]),
                 hair=_moved(hair, -pivot),
                 props=[_moved(piece, -pivot) for piece in placed],

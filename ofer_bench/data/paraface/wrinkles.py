@@ -107,7 +107,7 @@ def fold_depths(actions: Mapping[str, float], age: float) -> np.ndarray:
     old = float(np.clip((age - 30.0) / 45.0, 0.0, 1.0))
     depths = []
     for name in FOLDS:
-        raised = sum(gain * _mean_weight(actions, stem) for stem, gain in _RAISED_BY[name].items())
+        raised = sum(gain * mean_weight(actions, stem) for stem, gain in _RAISED_BY[name].items())
         depths.append(_REST_DEPTH.get(name, 0.0) + _AGE_DEPTH[name] * old**1.3 + min(raised, 1.3) * (0.55 + 0.6 * old))
     return np.array(depths) * _DEPTH
 
@@ -121,7 +121,7 @@ def _cheek(face: np.ndarray) -> np.ndarray:
     return swelling * expit((x - fold_x - 0.025) / 0.02)
 
 
-def _mean_weight(actions: Mapping[str, float], stem: str) -> float:
+def mean_weight(actions: Mapping[str, float], stem: str) -> float:
     """Weight of an action, averaged over its two sides where it has sides."""
     pairs = {stem, f"{stem}Left", f"{stem}Right", stem.replace("-", "-left-", 1), stem.replace("-", "-right-", 1)}
     weights = [actions[name] for name in pairs if name in actions]
