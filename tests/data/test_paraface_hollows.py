@@ -54,7 +54,7 @@ def test_smiles_deepen_the_corners_of_the_mouth_most(skin: SkinMap, sheets: np.n
     assert (full >= slight).all() and full.max() <= 0.9
     corner, lip, cheek = near(skin, 0.27, 6.617), near(skin, 0.1, 6.75), near(skin, 0.45, 6.9)
     assert full[corner].mean() > 2 * full[lip].mean() > 0.1
-    np.testing.assert_array_equal(full[cheek], 0)
+    np.testing.assert_allclose(full[cheek], 0, atol=1e-5)
     assert slight[corner].mean() == pytest.approx(0.2 * full[corner].mean(), rel=0.2)
 
 
@@ -65,3 +65,11 @@ def test_the_hollow_of_the_corner_lies_on_the_seam_and_fades_both_ways() -> None
     assert 0.22 < along[on_seam.argmax()] < 0.29
     assert on_seam[0] < 0.01 and on_seam[-1] < 0.01
     assert (mouth_corner(along[24:30], 6.70) < 0.1).all()
+
+
+def test_lips_that_part_have_no_seam_to_shade(skin: SkinMap, sheets: np.ndarray) -> None:
+    seam = near(skin, 0.0, 6.607)
+    closed = hollow_shade(sheets, SMILE, FLAT)[seam].mean()
+    parted = {f"{name}{side}": 0.7 for name in ("mouthUpperUp", "mouthLowerDown") for side in ("Left", "Right")}
+    assert closed > 0.6
+    assert hollow_shade(sheets, SMILE | parted, FLAT)[seam].mean() < 0.05
