@@ -228,6 +228,20 @@ def test_deep_sockets_are_dark_beside_the_nose_and_below_the_brow(
         np.testing.assert_allclose(deep[region(skin, box)], even[region(skin, box)], rtol=0.01)
 
 
+def test_noses_have_nostrils_and_planes_and_some_lids_fold(head: HeadModel, skin: SkinMap, look: Appearance) -> None:
+    nostril, ridge = region(skin, (0.08, 0.11, 6.85, 6.885)), region(skin, (0.0, 0.03, 7.05, 7.2))
+    plane, lid = region(skin, (0.10, 0.13, 7.1, 7.16)), region(skin, (0.27, 0.33, 7.395, 7.425))
+    fold = region(skin, (0.27, 0.33, 7.362, 7.378))
+    planes, folds = [], []
+    for seed in range(12):
+        painted = luminance(paint(head, skin, replace(look, sockets=0.0, texture_seed=seed)))
+        assert painted[nostril].mean() < 0.2 * painted[ridge].mean()
+        planes.append(painted[plane].mean() / painted[ridge].mean())
+        folds.append(painted[fold].mean() / painted[lid].mean())
+    assert min(planes) < 0.8 and max(planes) > 0.9
+    assert min(folds) < 0.7 and max(folds) > 0.9
+
+
 def test_cloth_begins_at_the_collar(head: HeadModel, skin: SkinMap, look: Appearance) -> None:
     blue = (0.0, 0.0, 1.0)
     for collar in (-0.1, 0.2):

@@ -40,14 +40,7 @@ def paint_skin(skin: SkinMap, look: Appearance, age_years: float, hairline: np.n
     # Thin skin round the eyes, and lids that lashes shade.
     _tint(albedo, (0.78, 0.68, 0.68), np.clip(0.2 * _spot(x, y, 0.33, 7.29, 0.25, 0.10), 0, 1))
     _tint(albedo, (0.60, 0.48, 0.46), 0.3 * skin.eyelids)
-    # The mesh has shallow sockets: deep ones, which a lamp from above leaves dark, are painted.
-    _tint(albedo, (0.45, 0.40, 0.40), look.sockets * _spot(x, y, 0.15, 7.33, 0.08, 0.10))
-    _tint(albedo, (0.62, 0.56, 0.56), look.sockets * _spot(x, y, 0.30, 7.36, 0.26, 0.07))
-    # Its noses are rounder than most: planes beside the ridge turn away from a lamp.
-    _tint(albedo, (0.62, 0.54, 0.53), rng.uniform(0.1, 0.7) * _spot(x, y, 0.115, 7.13, 0.045, 0.17))
-    # Its lids do not fold above the eye.
-    crease = np.exp(-(((y - 7.372 + 1.9 * (x - 0.30) ** 2) / 0.013) ** 2)) * _spot(x, y, 0.31, 7.36, 0.13, 0.2)
-    _tint(albedo, (0.45, 0.34, 0.32), rng.uniform(0.0, 1.0) * crease)
+    _sculpt(albedo, x, y, look, rng)
     _freckle(albedo, x, y, z, look, rng, size)
     # The mesh closes the nostrils just behind their rims.
     nostril = np.clip(rng.uniform(1.4, 2.6) * _spot(x, y, 0.095, 6.868, 0.042, 0.024), 0, 1)
@@ -111,6 +104,17 @@ def _blood(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         + 0.4 * _spot(x, y, 0.0, 6.30, 0.2, 0.12)
         + 1.2 * np.clip((x - 0.70) / 0.06, 0, 1) * _spot(x, y, 0.75, 7.1, 0.3, 0.35)
     )
+
+
+def _sculpt(albedo: np.ndarray, x: np.ndarray, y: np.ndarray, look: Appearance, rng: np.random.Generator) -> None:
+    """Paint the hollows between brows, eyes and nose that the mesh does not have, as a lamp from above leaves them."""
+    _tint(albedo, (0.45, 0.40, 0.40), look.sockets * _spot(x, y, 0.15, 7.33, 0.08, 0.10))
+    _tint(albedo, (0.62, 0.56, 0.56), look.sockets * _spot(x, y, 0.30, 7.36, 0.26, 0.07))
+    # Its noses are round; most have planes beside the ridge, which turn away from the light.
+    _tint(albedo, (0.62, 0.54, 0.53), rng.uniform(0.1, 0.7) * _spot(x, y, 0.115, 7.13, 0.045, 0.17))
+    # Its lids do not fold above the eye.
+    crease = np.exp(-(((y - 7.372 + 1.9 * (x - 0.30) ** 2) / 0.013) ** 2)) * _spot(x, y, 0.31, 7.36, 0.13, 0.2)
+    _tint(albedo, (0.45, 0.34, 0.32), rng.uniform(0.0, 1.0) * crease)
 
 
 def _freckle(
