@@ -25,18 +25,24 @@ TURNED = {"yaw": 12.0, "pitch": 8.0}
 """Faces turned further than this, in degrees, are left out where the table tells: photographs are frontal."""
 
 
-def measures(points: np.ndarray) -> Mapping[str, float]:
-    """Lengths of a mesh [478,2] in pixels; heights count from the line between the pupils, downwards."""
+def upright(points: np.ndarray) -> np.ndarray:
+    """Turn and scale a mesh [478,2]: the pupils lie level, 1 apart, and 0 is between them."""
     right, left = points[RIGHT_PUPIL], points[LEFT_PUPIL]
     distance = float(np.linalg.norm(left - right))
     cos, sin = (left - right) / distance
-    upright = (points - (left + right) / 2) @ np.array([[cos, -sin], [sin, cos]]) / distance
+    turned: np.ndarray = (points - (left + right) / 2) @ np.array([[cos, -sin], [sin, cos]]) / distance
+    return turned
+
+
+def measures(points: np.ndarray) -> Mapping[str, float]:
+    """Lengths of a mesh [478,2] in pixels; heights count from the line between the pupils, downwards."""
+    face = upright(points)
 
     def low(*numbers: int) -> float:
-        return float(np.mean([upright[n, 1] for n in numbers]))
+        return float(np.mean([face[n, 1] for n in numbers]))
 
     def wide(a: int, b: int) -> float:
-        return float(np.linalg.norm(upright[a] - upright[b]))
+        return float(np.linalg.norm(face[a] - face[b]))
 
     lips = low(13, 14)
     return {
