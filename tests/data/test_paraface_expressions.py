@@ -67,7 +67,7 @@ def test_a_variant_is_called_by_its_units() -> None:
         assert len(VARIANTS[expression]) >= 2
         for code, units in VARIANTS[expression].items():
             assert [int(number) for number in code.split("+")] == sorted(units) == list(units)
-            assert all(0.0 < weight <= 1.25 for weight in units.values())
+            assert all(0.0 < weight <= 1.2 for weight in units.values())
             assert set(units) <= set(ACTION_UNITS)
     codes = [code for variants in VARIANTS.values() for code in variants]
     assert len(codes) == len(set(codes))

@@ -74,31 +74,31 @@ VARIANTS: Mapping[Expression, Mapping[str, Units]] = {
         "1+4+15+17+64": {1: 1.2, 4: 0.7, 15: 0.8, 17: 0.7, 64: 1.0},
     },
     Expression.SURPRISE: {
-        "1+2+5+26": {1: 1.2, 2: 0.9, 5: 1.1, 26: 1.0},
-        "1+2+5+27": {1: 1.2, 2: 0.9, 5: 1.2, 27: 0.9},
+        "1+2+5+26": {1: 1.2, 2: 0.9, 5: 0.8, 26: 1.0},
+        "1+2+5+27": {1: 1.2, 2: 0.9, 5: 0.9, 27: 0.9},
         "1+2+26": {1: 1.2, 2: 0.9, 26: 1.2},
     },
     Expression.FEAR: {
-        "1+2+4+5+20": {1: 1.0, 2: 0.5, 4: 0.45, 5: 1.2, 20: 1.2},
-        "1+2+4+5+20+25": {1: 1.0, 2: 0.5, 4: 0.45, 5: 1.2, 20: 1.2, 25: 0.9},
-        "1+2+4+5+20+25+26": {1: 1.0, 2: 0.5, 4: 0.45, 5: 1.2, 20: 1.2, 25: 0.8, 26: 0.6},
+        "1+2+4+5+20": {1: 1.0, 2: 0.5, 4: 0.45, 5: 1.0, 20: 1.0},
+        "1+2+4+5+20+25": {1: 1.0, 2: 0.5, 4: 0.45, 5: 1.0, 20: 1.0, 25: 0.9},
+        "1+2+4+5+20+25+26": {1: 1.0, 2: 0.5, 4: 0.45, 5: 1.0, 20: 1.0, 25: 0.8, 26: 0.6},
     },
     Expression.DISGUST: {
-        "9+17": {9: 1.2, 17: 0.6},
-        "9+10+17": {9: 1.1, 10: 0.7, 17: 0.5},
-        "9+10+25": {9: 1.1, 10: 0.8, 25: 0.4},
-        "9+16+25": {9: 1.2, 16: 0.8, 25: 0.5},
-        "4+7+9+10": {4: 0.2, 7: 0.2, 9: 1.2, 10: 0.8},
+        "9+17": {9: 1.0, 17: 0.6},
+        "9+10+17": {9: 0.9, 10: 0.7, 17: 0.5},
+        "9+10+25": {9: 0.9, 10: 0.8, 25: 0.4},
+        "9+16+25": {9: 1.0, 16: 0.8, 25: 0.5},
+        "4+7+9+10": {4: 0.2, 7: 0.2, 9: 1.0, 10: 0.8},
     },
     Expression.ANGER: {
-        "4+5+7+23": {4: 1.25, 5: 0.6, 7: 0.6, 23: 0.9},
-        "4+5+7+24": {4: 1.25, 5: 0.5, 7: 0.6, 24: 0.9},
-        "4+7+17+24": {4: 1.25, 7: 0.7, 17: 0.6, 24: 0.8},
-        "4+5+7+10+22+25": {4: 1.25, 5: 0.5, 7: 0.6, 10: 0.5, 22: 0.5, 25: 0.8},
-        "4+5+7+10+25+26": {4: 1.25, 5: 0.6, 7: 0.5, 10: 0.5, 25: 0.8, 26: 0.8},
+        "4+5+7+23": {4: 1.15, 5: 0.6, 7: 0.6, 23: 0.9},
+        "4+5+7+24": {4: 1.15, 5: 0.5, 7: 0.6, 24: 0.9},
+        "4+7+17+24": {4: 1.15, 7: 0.7, 17: 0.6, 24: 0.8},
+        "4+5+7+10+22+25": {4: 1.15, 5: 0.5, 7: 0.6, 10: 0.5, 22: 0.5, 25: 0.8},
+        "4+5+7+10+25+26": {4: 1.15, 5: 0.6, 7: 0.5, 10: 0.5, 25: 0.8, 26: 0.8},
     },
 }
-"""Expression -> variant (its code) -> action units with weights in [0,1.25]; an image shows one variant."""
+"""Expression -> variant (its code) -> action units with weights in [0,1.2]; an image shows one variant."""
 
 NOISE_ACTIONS: Mapping[str, float] = {
     "browInnerUp": 0.13,
@@ -147,7 +147,7 @@ INTENSITY_RANGE = (0.3, 1.0)
 
 MOVEMENT: Mapping[Expression, float] = {
     Expression.NEUTRAL: 1.0,
-    Expression.HAPPINESS: 1.8,
+    Expression.HAPPINESS: 2.0,
     **dict.fromkeys(
         (Expression.SADNESS, Expression.SURPRISE, Expression.FEAR, Expression.DISGUST, Expression.ANGER), 0.6
     ),
@@ -156,7 +156,7 @@ MOVEMENT: Mapping[Expression, float] = {
 
 A face is labelled by what people see in it. A smile is seen as one as soon as it shows; anger, disgust and sadness are
 recognised in proportion to their strength (Hess, Blairy and Kleck, 1997) and, when slight, are taken for rest. So
-smiles begin at 0.11 of their full movement, and the others at 0.49."""
+smiles begin at 0.09 of their full movement, and the others at 0.49."""
 
 MAX_WEIGHT = 1.5
 """Largest weight of an action; beyond it the blend shapes tear."""
