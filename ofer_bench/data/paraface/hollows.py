@@ -20,7 +20,7 @@ _RAISED_BY: Mapping[str, Mapping[str, float]] = {
     "corner": {"mouthSmile": 0.6, "mouth-corner-puller": 0.3, "mouthDimple": 0.4, "mouthPress": 0.3},
     "muzzle": {"mouthSmile": 0.22, "mouth-corner-puller": 0.1, "noseSneer": 0.15},
 }
-_IN_FOLDS = 0.35
+_IN_FOLDS = 0.3
 
 
 def hollow_sheets(skin: SkinMap) -> np.ndarray:

@@ -154,9 +154,7 @@ def draw_shot(
     With ``views`` (yaws in degrees) the repeats go through these views instead of small random turns.
     """
     rng = derive_rng("paraface", DRAWS, seed, subject.id, expression.value, repeat, domain)
-    low, high = INTENSITY_RANGE
-    # Weak ones are rarer: below the middle of the range faces come close to their own rest.
-    intensity = float(rng.triangular(low, high, high)) if expression is not Expression.NEUTRAL else 0.0
+    intensity = float(rng.uniform(*INTENSITY_RANGE)) if expression is not Expression.NEUTRAL else 0.0
     actions, variant = draw_actions(expression, intensity, rng)
     for action, weight in subject.resting.items():
         actions[action] = min(actions.get(action, 0.0) + weight, MAX_WEIGHT)
