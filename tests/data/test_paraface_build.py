@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import kstest
 
 from ofer_bench.core.errors import DatasetMissing
 from ofer_bench.core.expressions import EXPRESSIONS, Expression
@@ -166,6 +167,13 @@ def test_domains_share_the_subject_but_not_the_shot() -> None:
     assert shots["plain"].sample_id == shots["shifted"].sample_id
     assert shots["plain"].scenery != shots["shifted"].scenery
     assert shots["plain"].intensity != shots["shifted"].intensity
+
+
+def test_every_intensity_is_as_likely() -> None:
+    subjects = [draw_subject("train", number, 0) for number in range(1, 41)]
+    drawn = [draw_shot(subject, Expression.ANGER, repeat, 0).intensity for subject in subjects for repeat in range(5)]
+    low, high = INTENSITY_RANGE
+    assert kstest(drawn, "uniform", args=(low, high - low)).pvalue > 0.05
 
 
 def test_draws_are_in_range() -> None:
