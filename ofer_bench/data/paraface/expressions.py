@@ -138,7 +138,6 @@ RESTING_ACTIONS: Mapping[str, tuple[float, float]] = {
     "eyeWide": (0.0, 0.25),
     "mouthFrown": (0.0, 0.4),
     "browDown": (0.0, 0.26),
-    "eyeBlink": (0.0, 0.18),
     "mouthRollUpper": (0.0, 0.35),
 }
 """Action (both sides) -> range of its weight in a face at rest."""
@@ -150,14 +149,14 @@ MOVEMENT: Mapping[Expression, float] = {
     Expression.NEUTRAL: 1.0,
     Expression.HAPPINESS: 1.8,
     **dict.fromkeys(
-        (Expression.SADNESS, Expression.SURPRISE, Expression.FEAR, Expression.DISGUST, Expression.ANGER), 0.6
+        (Expression.SADNESS, Expression.SURPRISE, Expression.FEAR, Expression.DISGUST, Expression.ANGER), 0.5
     ),
 }
 """Expression -> exponent of the intensity, whose power is the share of the full movement.
 
 A face is labelled by what people see in it. A smile is seen as one as soon as it shows; anger, disgust and sadness are
 recognised in proportion to their strength (Hess, Blairy and Kleck, 1997) and, when slight, are taken for rest. So
-smiles begin at 0.11 of their full movement, and the others at 0.49."""
+smiles begin at 0.11 of their full movement, and the others at 0.55."""
 
 MAX_WEIGHT = 1.5
 """Largest weight of an action; beyond it the blend shapes tear."""
