@@ -19,7 +19,7 @@ from PIL import Image
 from scipy.ndimage import map_coordinates
 from scipy.spatial import Delaunay
 
-SIDE, PUPILS, EYES = 240, 75, 85
+SIDE, PUPILS, EYES = 200, 75, 70
 """Side of a mean face in pixels, distance between its pupils, and the height at which they lie."""
 PARTED = 0.03
 """Distance between the lips, in distances between the pupils, from which on a mouth counts as open."""
