@@ -10,6 +10,7 @@ from ofer_bench.data.paraface.skin_map import SkinMap
 from ofer_bench.data.paraface.wrinkles import DEEPEST, mean_weight
 
 _RAISED_BY: Mapping[str, Mapping[str, float]] = {
+    # Lips that part have no seam.
     "seam": {
         "mouthSmile": 0.85,
         "mouth-corner-puller": 0.3,
