@@ -64,10 +64,9 @@ class Scene:
     """One batch: heads float [B,V,3] about their pivot, unturned, in decimetres.
 
     ``turn`` [B,3,3] head to camera; ``camera`` [B] distances; ``to_plane`` [B,2,3] picture to the plane through
-    the pivot; ``albedo`` float32 [T,T,3], ``gloss`` [T,T], ``relief`` and
-    ``shade`` [B,T,T] the painted skin; ``backdrop``
-    float32 [B,P,P,3] linear; ``hair`` of the subject, ``props`` one or none per image, in the frame of the heads;
-    ``looks`` one per image.
+    the pivot; ``albedo`` float32 [T,T,3] and ``gloss`` [T,T] of the painted skin, ``relief`` and ``shade`` [B,T,T]
+    of each image; ``backdrop`` float32 [B,P,P,3] linear; ``hair`` of the subject, ``props`` one or none per image,
+    in the frame of the heads; ``looks`` one per image.
     """
 
     vertices: np.ndarray
