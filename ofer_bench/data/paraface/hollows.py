@@ -19,7 +19,7 @@ _RAISED_BY: Mapping[str, Mapping[str, float]] = {
         "jawOpen": -1.0,
     },
     "corner": {"mouthSmile": 0.6, "mouth-corner-puller": 0.3, "mouthDimple": 0.4, "mouthPress": 0.3},
-    "muzzle": {"mouthSmile": 0.22, "mouth-corner-puller": 0.1, "noseSneer": 0.15},
+    "upper lip": {"mouthSmile": 0.22, "mouth-corner-puller": 0.1, "noseSneer": 0.15},
 }
 _IN_FOLDS = 0.3
 
@@ -29,11 +29,11 @@ def hollow_sheets(skin: SkinMap) -> np.ndarray:
     x, y, z = (np.abs(skin.position[..., 0]), skin.position[..., 1], skin.position[..., 2])
     front = z > 1.0
     height = above_seam(x, y)
-    muzzle = np.exp(-((np.maximum(np.abs(height - 0.09) - 0.06, 0) / 0.06) ** 2) - (np.maximum(x - 0.2, 0) / 0.08) ** 2)
+    upper_lip = np.exp(-((np.maximum(np.abs(height - 0.09) - 0.06, 0) / 0.06) ** 2) - (np.maximum(x - 0.2, 0) / 0.08) ** 2)
     shapes = {
         "seam": np.exp(-((height / 0.02) ** 2)) * np.clip((0.3 - x) / 0.05, 0, 1),
         "corner": np.clip(mouth_corner(x, y), 0, 1),
-        "muzzle": muzzle * (1 - skin.lips),
+        "upper lip": upper_lip * (1 - skin.lips),
     }
     return np.stack([shapes[name] * front for name in _RAISED_BY]).astype(np.float32)
 
