@@ -29,7 +29,8 @@ def hollow_sheets(skin: SkinMap) -> np.ndarray:
     x, y, z = (np.abs(skin.position[..., 0]), skin.position[..., 1], skin.position[..., 2])
     front = z > 1.0
     height = above_seam(x, y)
-    upper_lip = np.exp(-((np.maximum(np.abs(height - 0.09) - 0.06, 0) / 0.06) ** 2) - (np.maximum(x - 0.2, 0) / 0.08) ** 2)
+    beyond, aside = np.maximum(np.abs(height - 0.09) - 0.06, 0), np.maximum(x - 0.2, 0)
+    upper_lip = np.exp(-((beyond / 0.06) ** 2) - (aside / 0.08) ** 2)
     shapes = {
         "seam": np.exp(-((height / 0.02) ** 2)) * np.clip((0.3 - x) / 0.05, 0, 1),
         "corner": np.clip(mouth_corner(x, y), 0, 1),
