@@ -223,3 +223,19 @@ def test_expressions_change_the_right_part_of_the_picture(studio: Studio) -> Non
     upper, lower = change[:, : SIZE // 2].mean(axis=(1, 2)), change[:, SIZE * 5 // 8 :].mean(axis=(1, 2))
     assert lower[1] > 2 * upper[1]
     assert upper[2] > 2 * lower[2]
+
+
+def test_smiles_shade_the_corners_of_the_mouth_and_nothing_else_does(studio: Studio) -> None:
+    subject = draw_subject("test", 2, 0)
+    resting = [replace(shot, actions=subject.resting) for shot in shots_of(subject)]
+    smile = {f"mouthSmile{side}": 0.6 + subject.resting.get(f"mouthSmile{side}", 0.0) for side in ("Left", "Right")}
+    resting[1] = replace(resting[1], actions=subject.resting | smile)
+    studio.photograph(subject, resting)
+    shade = recorded(studio).scene.shade
+    assert (shade[2:] == shade[0]).all()
+    position = studio._skin.position
+    corner = np.hypot(np.abs(position[..., 0]) - 0.27, position[..., 1] - 6.617) < 0.02
+    corner &= position[..., 2] > 1.0
+    assert shade[1][corner].mean() > shade[0][corner].mean() + 0.25
+    above = position[..., 1] > 7.45
+    np.testing.assert_allclose(shade[1][above], shade[0][above], atol=0.02)
